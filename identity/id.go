@@ -1,0 +1,23 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/hex"
+)
+
+// ID is the pseudonym of one identifier: byte 0 is the rank of its type (1 is the strongest), byte 1 the id of the key,
+// the other 14 bytes a keyed hash of type and normal form. Its byte order is the protocol's fixed total order: stronger
+// types first, then by keyed hash, which nobody without the key can predict or choose. The zero ID means "none".
+type ID [16]byte
+
+// None is the ID of no identifier.
+var None ID
+
+// Less reports whether a comes before b in the fixed order.
+func Less(a, b ID) bool { return bytes.Compare(a[:], b[:]) < 0 }
+
+// Rank is the rank of the identifier's type: 1 is the strongest.
+func (id ID) Rank() uint8 { return id[0] }
+
+// String is the ID in hexadecimal: safe in logs, since it says nothing without the key.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }

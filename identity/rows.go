@@ -1,0 +1,49 @@
+package identity
+
+// Rows is the state of a partition as a step sees it: what it writes it reads again. A missing row is the zero value.
+// Methods do not return errors: an implementation that can fail remembers its first error, returns zero values from then
+// on, and its owner looks at that error before anything becomes visible.
+type Rows interface {
+	Node(id ID) Node
+	PutNode(id ID, n Node)
+
+	Neighbour(of, id ID) (Neighbour, bool)
+	Neighbours(of ID) []Neighbour // ascending by ID
+	PutNeighbour(of ID, n Neighbour)
+	DeleteNeighbour(of, id ID)
+
+	// Seen lists of identifiers only save messages.
+	Seen(of ID, list uint64) bool
+	PutSeen(of ID, list uint64)
+	DeleteSeen(of ID) // all of them
+
+	Members(root ID) []Ref // without the root itself, ascending
+	PutMember(root ID, m Ref)
+	DeleteMember(root, id ID)
+
+	// PutFact adds a fact to a root's journey and says what it met there.
+	PutFact(root ID, f Fact) Met
+	Facts(root ID) []Fact // all of the journey
+	DeleteFact(root ID, f Fact)
+
+	Held(root ID, k ConversionKey) (Held, bool)
+	Helds(root ID) []Held // ascending by key
+	PutHeld(root ID, h Held)
+	DeleteHeld(root ID, k ConversionKey)
+
+	Conversion(k ConversionKey) (Conversion, bool)
+	PutConversion(k ConversionKey, c Conversion)
+	Statement(k ConversionKey, e EventKey) (Statement, bool)
+	Statements(k ConversionKey) []Statement
+	PutStatement(k ConversionKey, e EventKey, s Statement)
+	DeleteStatement(k ConversionKey, e EventKey)
+}
+
+// Met is what a new fact met in the journey that it came to.
+type Met uint8
+
+const (
+	MetNothing  Met = iota // no delivery of this event: it is new
+	MetEqual               // an equal delivery: nothing was written
+	MetConflict            // a delivery with another time, content or identifiers: it was written beside it
+)
