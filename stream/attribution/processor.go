@@ -1,0 +1,60 @@
+package attribution
+
+import (
+	"tributary/identity"
+	"tributary/schemas"
+	"tributary/scoring"
+	"tributary/state/journey"
+)
+
+// Config is what the answers depend on. Two processors with one Config give the same answers.
+type Config struct {
+	Partitions int // of the journal; fixed for the life of an application id
+	Limits     identity.Limits
+	MaxMembers uint32 // a customer of more identifiers is not attributed; 0: no limit
+	Rules      journey.Rules
+	Models     []scoring.Named
+	Key        identity.Key // names customers
+}
+
+// Rows is the state of one partition.
+type Rows interface {
+	identity.Rows
+
+	// Window returns the facts of a journey from one time to another, both included, without those whose event has a
+	// delivery before from: that one counts. Of several deliveries within the window all are returned.
+	Window(root identity.ID, from, to schemas.Millis) []identity.Fact
+}
+
+// Batch is the state of all partitions of one transaction.
+type Batch interface {
+	Rows(partition int32) Rows
+}
+
+// Output takes what a transaction produces.
+type Output interface {
+	// Journal takes a message for another actor. The message is the receiver's.
+	Journal(partition int32, m identity.Message)
+	// Attribution takes a new revision. The record is the receiver's only until it returns.
+	Attribution(a *schemas.Attribution)
+	// Alias takes the new public id of a customer that another absorbed. With no new id what was said before is
+	// withdrawn: the customer stands alone again.
+	Alias(a schemas.Alias)
+}
+
+// Processor runs the journey role. It holds working memory only and must not be used by two goroutines at once.
+type Processor struct {
+	config  Config
+	machine *identity.Machine
+	record  recorder
+	effects identity.Effects
+}
+
+// New returns a processor.
+func New(c Config) *Processor {
+	return &Processor{
+		config:  c,
+		machine: identity.NewMachine(c.Limits),
+		record:  newRecorder(c.Models),
+	}
+}

@@ -1,0 +1,45 @@
+package kafkatest
+
+import (
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kversion"
+)
+
+// Fake is kfake with the settings that keep clear of its faults. kfake compacts without regard to open transactions,
+// which loses committed records, so its own timer is switched off: call Compact only while no transaction is open.
+// It applies time retention to compacted topics too: give these retention.ms=-1.
+type Fake struct {
+	*kfake.Cluster
+}
+
+func startFake(options Options) (*Fake, error) {
+	config := map[string]string{
+		"log.cleaner.backoff.ms": "315360000000", // ten years: never by itself
+		"log.segment.bytes":      "8388608",      // memory is freed by the segment
+	}
+	maps.Copy(config, options.Config)
+	opts := []kfake.Opt{kfake.NumBrokers(options.nodes()), kfake.BrokerConfigs(config), kfake.GroupMinSessionTimeout(time.Second)}
+	if options.transactionVersion() < 2 {
+		// Kafka 3.9 is the last that doesn't know transaction.version=2.
+		opts = append(opts, kfake.MaxVersions(kversion.V3_9_0()))
+	}
+	cluster, err := kfake.NewCluster(opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &Fake{cluster}, nil
+}
+
+func (f *Fake) name() string      { return "kfake" }
+func (f *Fake) brokers() []string { return f.ListenAddrs() }
+func (f *Fake) stop(int) error    { return errors.ErrUnsupported }
+func (f *Fake) kill(int) error    { return errors.ErrUnsupported }
+func (f *Fake) pause(int) error   { return errors.ErrUnsupported }
+func (f *Fake) resume(int) error  { return errors.ErrUnsupported }
+func (f *Fake) restart(int) error { return errors.ErrUnsupported }
+func (f *Fake) logs() string      { return "(kfake keeps no logs)" }
+func (f *Fake) close(failed bool) { f.Cluster.Close() }

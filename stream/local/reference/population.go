@@ -1,0 +1,124 @@
+package reference
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+const day = int64(24 * time.Hour / time.Millisecond)
+
+// Population makes deliveries of a few people who share devices, log in, buy, pay back, and are delivered twice.
+func Population(r *rand.Rand, n int) []Delivery {
+	start := int64(1_767_225_600_000) // 2026-01-01
+	people := 1 + r.IntN(4)
+	channels := []string{"search", "social", "emails", "direct"}
+	kinds := []string{"click", "impression", "visit"}
+	identifier := func() [2]string {
+		p := r.IntN(people)
+		switch r.IntN(6) {
+		case 0:
+			return [2]string{"user_id", fmt.Sprint("u", p)}
+		case 1:
+			forms := []string{"Ann%d@Example.com", " ann%d@example.com", "ANN%d@EXAMPLE.COM "}
+			return [2]string{"email", fmt.Sprintf(forms[r.IntN(3)], p)}
+		case 2:
+			forms := []string{"(415) 555-267%d", "+1 415 555 267%d", "415-555-267%d"}
+			return [2]string{"phone", fmt.Sprintf(forms[r.IntN(3)], p)}
+		case 3:
+			return [2]string{"anonymous_id", []string{"null", "guest", "0-0", "unknown"}[r.IntN(4)]}
+		default:
+			return [2]string{"anonymous_id", fmt.Sprint("c", p, r.IntN(3))}
+		}
+	}
+	identifiers := func(least int) (ids [][2]string) {
+		for range least + r.IntN(3) {
+			ids = append(ids, identifier())
+		}
+		return ids
+	}
+	at := func() int64 {
+		t := start + r.Int64N(60)*day
+		if r.IntN(2) == 0 { // cluster, so that sessions form
+			t = start + r.Int64N(3)*day + r.Int64N(12)*int64(10*time.Minute/time.Millisecond)
+		}
+		return t
+	}
+	touch := func() *touchFields {
+		return &touchFields{kind: kinds[r.IntN(len(kinds))], channel: channels[r.IntN(len(channels))], campaign: "spring"}
+	}
+	var all []Delivery
+	for i := range n {
+		s := Delivery{id: fmt.Sprintf("e%d", i), at: at()}
+		switch k := r.IntN(20); {
+		case k < 9:
+			s.typ, s.ids, s.touch = "touch", identifiers(1), touch()
+		case k < 11:
+			s.typ, s.ids = "activity", identifiers(1)
+		case k < 13:
+			s.typ, s.ids = "identify", identifiers(2)
+		case k < 18:
+			s.typ, s.ids, s.minor = "conversion", identifiers(0), r.Int64N(128)
+			s.name = []string{"purchase", "lead", "paid"}[r.IntN(3)]
+			if r.IntN(2) == 0 {
+				s.conv = fmt.Sprint("order", r.IntN(1+n/8))
+			}
+			if r.IntN(3) == 0 {
+				s.touch = touch()
+			}
+		default:
+			s.typ, s.ids, s.minor = "refund", identifiers(0), r.Int64N(100)
+			s.conv = fmt.Sprint("order", r.IntN(1+n/8))
+		}
+		if s.typ != "conversion" && s.typ != "refund" && len(normals(s.ids)) == 0 {
+			s.ids = append(s.ids, [2]string{"anonymous_id", "c00"})
+		}
+		all = append(all, s)
+	}
+	for range r.IntN(1 + n/3) { // delivered again: the same, or with other identifiers, time or content
+		s := all[r.IntN(len(all))]
+		switch r.IntN(5) {
+		case 0:
+			if s.typ == "touch" || s.typ == "activity" {
+				s.ids = append(slices.Clone(s.ids), identifier())
+			}
+		case 1:
+			if s.typ == "touch" {
+				s.at = at()
+			}
+		case 2:
+			if s.touch != nil && s.typ == "touch" {
+				t := *s.touch
+				t.channel = channels[r.IntN(len(channels))]
+				s.touch = &t
+			}
+		case 3:
+			if s.typ == "conversion" || s.typ == "refund" {
+				s.minor = r.Int64N(100)
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// RandomRules draws settings. Half of the limits are far below what anyone would choose, so that they are met.
+func RandomRules(r *rand.Rand) Rules {
+	out := Rules{Timeout: int64(30 * time.Minute / time.Millisecond), Lookback: (1 + r.Int64N(40)) * day, UnitSession: r.IntN(2) == 0,
+		First: map[string]bool{}, Reset: map[string]bool{}, LookbackOf: map[string]int64{}}
+	if r.IntN(2) == 0 {
+		out.LookbackOf["impression"] = day
+	}
+	for _, name := range []string{"lead", "paid"} {
+		out.First[name] = r.IntN(2) == 0
+		out.Reset[name] = r.IntN(3) == 0
+	}
+	if r.IntN(3) == 0 {
+		out.Degree = 1 + r.IntN(4)
+	}
+	if r.IntN(4) == 0 {
+		out.Members = 2 + r.IntN(4)
+	}
+	return out
+}

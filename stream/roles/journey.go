@@ -1,0 +1,186 @@
+package roles
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/identity"
+	"tributary/schemas"
+	"tributary/state"
+	"tributary/stream/attribution"
+	"tributary/stream/lane"
+	"tributary/stream/metrics"
+)
+
+// Journey is the journey role's task: the partitions of the journal that it is given, over one store.
+type Journey struct {
+	processor *attribution.Processor
+	store     *state.Store
+	topics    Topics
+	count     func(*metrics.Journeyed)
+	clocks    clocks
+	press     press
+
+	batch   *state.Batch // of the open transaction; nil between transactions
+	work    *attribution.Work
+	pending metrics.Journeyed
+	out     []*kgo.Record
+}
+
+// NewJourney returns the task. count takes the counts of every committed transaction. The store stays the caller's.
+func NewJourney(p *attribution.Processor, store *state.Store, topics Topics, count func(*metrics.Journeyed)) *Journey {
+	t := &Journey{processor: p, store: store, topics: topics, count: count}
+	t.reset()
+	return t
+}
+
+// Process steps journal records and returns the messages that follow from them.
+func (t *Journey) Process(_ context.Context, records []*kgo.Record) (out []*kgo.Record, err error) {
+	defer damage(&err)
+	if t.batch == nil {
+		t.batch = t.store.NewBatch()
+		t.work = t.processor.Begin(rowsOf{t.batch}, t)
+	}
+	for _, r := range records {
+		if err := t.record(r); err != nil {
+			return nil, fmt.Errorf("%s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+		}
+	}
+	return t.take(), t.batch.Err()
+}
+
+func (t *Journey) record(r *kgo.Record) error {
+	m, err := identity.DecodeMessage(r.Value)
+	if err != nil {
+		return err
+	}
+	if owner := int32(m.Partition(t.topics.Partitions)); owner != r.Partition {
+		return fmt.Errorf("%w: a %v of partition %d: was the number of partitions changed?", identity.ErrWire, m.Kind, owner)
+	}
+	for _, h := range r.Headers {
+		if h.Key == headerWatermark {
+			s, err := parseSourceWatermark(h.Value)
+			if err != nil {
+				return err
+			}
+			t.clocks.hear(r.Partition, s)
+		}
+	}
+	t.pending.Messages[m.Kind]++
+	t.work.Message(r.Partition, &m, attribution.Stamp{At: schemas.MillisOf(r.Timestamp), Watermark: t.clocks.watermark(r.Partition)})
+	return nil
+}
+
+// Flush scores what the transaction changed and returns the records, and the changelog of every changed row.
+func (t *Journey) Flush(context.Context) (out []*kgo.Record, err error) {
+	defer damage(&err)
+	if t.batch == nil {
+		return nil, nil
+	}
+	t.work.Finish()
+	changes := t.batch.Changes()
+	t.out = slices.Grow(t.out, len(changes))
+	for _, c := range changes {
+		t.out = append(t.out, t.press.record(kgo.Record{Topic: t.topics.Changelog, Partition: c.Partition, Key: c.Key, Value: c.Value}))
+	}
+	return t.take(), t.batch.Err()
+}
+
+// Commit applies the rows together with the changelog positions that they are at.
+func (t *Journey) Commit(positions map[int32]lane.Position) error {
+	if t.batch == nil {
+		return nil
+	}
+	at := make(map[int32]state.Position, len(positions))
+	for partition, p := range positions {
+		at[partition] = state.Position(p)
+	}
+	if err := t.batch.Commit(at); err != nil {
+		return err
+	}
+	t.pending.Ledger = t.work.Ledger
+	t.count(&t.pending)
+	t.reset()
+	return nil
+}
+
+// Abort drops everything since the last commit.
+func (t *Journey) Abort() {
+	if t.batch != nil {
+		t.batch.Close()
+	}
+	t.reset()
+}
+
+func (t *Journey) reset() {
+	t.batch, t.work, t.out = nil, nil, nil
+	t.pending = metrics.Journeyed{Messages: map[identity.Kind]int64{}, Revisions: map[metrics.Revision]int64{}}
+}
+
+func (t *Journey) take() []*kgo.Record {
+	out := t.out
+	t.out = nil
+	return out
+}
+
+// Position is where the rows of a partition stand.
+func (t *Journey) Position(partition int32) (lane.Position, bool, error) {
+	p, ok, err := t.store.Position(partition)
+	return lane.Position(p), ok, err
+}
+
+// Restore applies changelog records and the position behind them.
+func (t *Journey) Restore(partition int32, records []*kgo.Record, position lane.Position) error {
+	entries := make([]state.Entry, len(records))
+	for i, r := range records {
+		entries[i] = state.Entry{Key: r.Key, Value: r.Value}
+	}
+	return t.store.Restore(partition, entries, state.Position(position))
+}
+
+// Reset drops the rows of a partition.
+func (t *Journey) Reset(partition int32) error { return t.store.Drop(partition) }
+
+// Journal is called by the work for every message to another actor.
+func (t *Journey) Journal(_ int32, m identity.Message) {
+	t.out = append(t.out, t.topics.journalRecord(&t.press, &m))
+}
+
+// Attribution is called by the work for every revision.
+func (t *Journey) Attribution(a *schemas.Attribution) {
+	t.pending.Revisions[metrics.Revision{Change: a.Change, Cause: a.Cause}]++
+	encode := a.Encode
+	if t.topics.Protobuf {
+		encode = a.EncodeProto
+	}
+	t.out = append(t.out, t.press.record(kgo.Record{Topic: t.topics.Attributions, Key: []byte(a.ConversionID), Value: t.press.write(encode)}))
+}
+
+// Alias is called by the work for every customer that goes on under another name, or under its own again: that is a
+// tombstone.
+func (t *Journey) Alias(a schemas.Alias) {
+	r := t.press.record(kgo.Record{Topic: t.topics.Aliases, Key: []byte(a.Old)})
+	if a.New != "" {
+		r.Value = t.press.write(a.Encode)
+	}
+	t.out = append(t.out, r)
+}
+
+// rowsOf fits a batch of the store to what the processor asks for.
+type rowsOf struct{ *state.Batch }
+
+func (b rowsOf) Rows(partition int32) attribution.Rows { return b.Batch.Rows(partition) }
+
+// damage turns the processor's report of unreadable state into an error: the lane stops.
+func damage(err *error) {
+	if r := recover(); r != nil {
+		d, ok := r.(attribution.Damage)
+		if !ok {
+			panic(r)
+		}
+		*err = d
+	}
+}

@@ -1,0 +1,37 @@
+//go:build kafka
+
+package service
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"tributary/stream/kafkatest"
+	"tributary/stream/lane"
+)
+
+// Every strike on two instances while records arrive, on Apache Kafka with both transaction protocols.
+func TestCrashesChangeNothingOnKafka(t *testing.T) {
+	for n, seed := range seeds(t, 4) {
+		version := 2 - n%2
+		t.Run(fmt.Sprintf("%d, transaction.version=%d", seed, version), func(t *testing.T) {
+			ctx := limit(t, 2*time.Minute)
+			r := rand.New(rand.NewPCG(seed, 1))
+			u := newRun(t, kafkatest.Shared(t, kafkatest.Options{TransactionVersion: version}), seed, 200, 2)
+			u.patience = func(c *lane.Config) {
+				c.TransactionTimeout, c.SessionTimeout = 2*time.Second, 3*time.Second
+				c.HeartbeatInterval, c.StopTimeout = 200*time.Millisecond, 2*time.Second
+			}
+			u.startAll()
+			for _, k := range r.Perm(len(strikes)) {
+				u.feed(ctx, 30+r.IntN(20))
+				t.Log(strikes[k].name)
+				strikes[k].hit(u.anyone(), r)
+			}
+			u.feed(ctx, len(u.queue))
+			u.check(ctx, u.want, u.rules)
+		})
+	}
+}

@@ -1,0 +1,265 @@
+// Package service runs the roles on Kafka: it looks at the cluster and its topics, opens the store, starts the lanes of
+// each role and the listener for metrics and probes, and stops them in order.
+//
+// Several services with one application id share the work: each is a member of the groups <app>-ingest and <app>-journey.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"tributary/identity"
+	"tributary/scoring"
+	"tributary/state"
+	"tributary/stream/attribution"
+	"tributary/stream/ingest"
+	"tributary/stream/lane"
+	"tributary/stream/metrics"
+	"tributary/stream/roles"
+	"tributary/stream/settings"
+	"tributary/stream/topics"
+)
+
+// Role is a part of the work that can run apart.
+type Role string
+
+// The roles.
+const (
+	RoleIngest  Role = "ingest"
+	RoleJourney Role = "journey"
+)
+
+// Roles are all roles, in the order in which records pass through them.
+var Roles = []Role{RoleIngest, RoleJourney}
+
+// Config says what to run.
+type Config struct {
+	Settings *settings.Settings
+	Keys     identity.Keyring
+	Client   []kgo.Opt // how to reach the cluster
+	Roles    []Role    // none: all
+
+	// Instance names this process among those of the application id: part of its transactional ids. It must be the same
+	// after a restart and unlike that of every other instance that runs. Static makes it a static group member too, so
+	// that a restart within the session timeout moves no partition.
+	Instance string
+	Static   bool
+
+	Metrics *metrics.Metrics
+	Log     *slog.Logger
+
+	// tune is for tests: it may change the settings of a lane, and put a task of its own around the role's.
+	tune func(*lane.Config, lane.Task) lane.Task
+}
+
+// Service is a service that has looked at its cluster and is ready to run.
+type Service struct {
+	Config
+	topics roles.Topics
+	batch  map[string]int32 // largest batch that a topic takes, in bytes
+	lanes  []*runner
+	store  *state.Store // of the journey role
+
+	purgeEvery time.Duration
+}
+
+// runner is one lane of one role.
+type runner struct {
+	role   Role
+	number int
+	*lane.Lane
+}
+
+// TopicsOf names the topics that the settings lead to.
+func TopicsOf(s *settings.Settings) roles.Topics {
+	return roles.Topics{Journal: s.JournalTopic(), Changelog: s.ChangelogTopic(), Partitions: s.Partitions,
+		Attributions: s.Topics.Attributions, Protobuf: s.Output.Format == "protobuf",
+		Aliases: s.Topics.Aliases, DeadLetters: s.Topics.DeadLetters}
+}
+
+// AttributionConfig is what the answers depend on, by the settings.
+func AttributionConfig(s *settings.Settings, keys identity.Keyring) (attribution.Config, error) {
+	models, err := scoring.NewAll(s.ModelSpecs())
+	if err != nil {
+		return attribution.Config{}, err
+	}
+	return attribution.Config{Partitions: s.Partitions, Limits: s.IdentityLimits(), MaxMembers: uint32(s.Identity.Limits.MaxMembers),
+		Rules: s.JourneyRules(), Models: models, Key: keys.Active()}, nil
+}
+
+// IngestOf is ingest by the settings.
+func IngestOf(s *settings.Settings, keys identity.Keyring) (*ingest.Ingest, error) {
+	normalizer, err := identity.NewNormalizer(s.IdentityRules(), keys)
+	if err != nil {
+		return nil, err
+	}
+	mapping, err := s.ChannelMapping()
+	if err != nil {
+		return nil, err
+	}
+	return &ingest.Ingest{Normalizer: normalizer, Channels: mapping, WithoutConsent: ingest.Consent(s.Consent.Without),
+		DefaultCurrency: s.DefaultCurrency}, nil
+}
+
+// New looks at the cluster, creates the internal topics that are missing, checks those that exist, and opens the store.
+// Close gives back what it opened, whether or not Run was called.
+func New(ctx context.Context, c Config) (*Service, error) {
+	if len(c.Roles) == 0 {
+		c.Roles = Roles
+	}
+	s := &Service{Config: c, topics: TopicsOf(c.Settings), purgeEvery: purgeInterval}
+	if err := s.prepareTopics(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.addLanes(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Service) prepareTopics(ctx context.Context) error {
+	client, err := topics.Connect(s.Client)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	found, err := topics.Prepare(ctx, client, Topics(s.Settings), s.Log)
+	if err != nil {
+		return err
+	}
+	s.batch = make(map[string]int32, len(found))
+	for _, f := range found {
+		s.batch[f.Name] = int32(f.MaxBatchBytes())
+	}
+	s.topics.LetterBytes = int(s.batchBytes(s.topics.DeadLetters))
+	return nil
+}
+
+func (s *Service) addLanes() error {
+	if slices.Contains(s.Roles, RoleIngest) {
+		decide, err := IngestOf(s.Settings, s.Keys)
+		if err != nil {
+			return err
+		}
+		for i := range s.Settings.Lanes.Ingest {
+			if err := s.addIngest(decide, i); err != nil {
+				return err
+			}
+		}
+	}
+	if !slices.Contains(s.Roles, RoleJourney) {
+		return nil
+	}
+	config, err := AttributionConfig(s.Settings, s.Keys)
+	if err != nil {
+		return err
+	}
+	if s.store, err = state.Open(s.Settings.State.Dir, state.Options{}); err != nil {
+		return err
+	}
+	gate := lane.NewGate()
+	for i := range s.Settings.Lanes.Journey {
+		if err := s.addJourney(config, gate, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) addIngest(decide *ingest.Ingest, number int) error {
+	sources := make([]string, 0, len(s.Settings.Sources))
+	for _, source := range s.Settings.Sources {
+		sources = append(sources, source.Topic)
+	}
+	task := roles.NewIngest(decide, s.topics, s.Settings.Lateness.OutOfOrderness, s.Metrics.Ingested)
+	return s.add(RoleIngest, number, lane.Config{Topics: sources}, task)
+}
+
+func (s *Service) addJourney(config attribution.Config, gate *lane.Gate, number int) error {
+	task := roles.NewJourney(attribution.New(config), s.store, s.topics, s.Metrics.Journeyed)
+	return s.add(RoleJourney, number, lane.Config{Topics: []string{s.topics.Journal}, Changelog: s.topics.Changelog, Gate: gate}, task)
+}
+
+const (
+	// fetchMaxWait is how long a broker may hold back an answer without records. A partition that comes to a lane is asked
+	// for only when the question before has been answered: with the client's default of 5 s it would lie still so long.
+	fetchMaxWait = 500 * time.Millisecond
+
+	// A transaction lives through at least this many commit intervals, and a member through this many transactions.
+	intervalsOfTransaction, transactionsOfSession = 5, 2
+)
+
+func (s *Service) add(role Role, number int, c lane.Config, task lane.Task) error {
+	c.Client = slices.Concat(s.Client, LaneOptions(), []kgo.Opt{kgo.ProducerBatchMaxBytesFn(s.batchBytes)})
+	c.Group = s.group(role)
+	c.TransactionalID = fmt.Sprintf("%s-%s-%d", c.Group, s.Instance, number)
+	if s.Static {
+		c.InstanceID = c.TransactionalID
+	}
+	c.Addressed = []string{s.topics.Journal, s.topics.Changelog}
+	c.CommitInterval = s.Settings.CommitInterval
+	c.TransactionTimeout = max(10*time.Second, intervalsOfTransaction*c.CommitInterval)
+	c.SessionTimeout = transactionsOfSession * c.TransactionTimeout
+	c.Log = s.Log.With("role", string(role), "lane", number)
+	if s.tune != nil {
+		task = s.tune(&c, task)
+	}
+	l, err := lane.New(c, task)
+	if err != nil {
+		return err
+	}
+	s.lanes = append(s.lanes, &runner{role, number, l})
+	s.Metrics.Lane(string(role), number, l.Stats())
+	return nil
+}
+
+// LaneOptions are how lanes read and write, beside what a lane itself decides and how large its batches may be.
+func LaneOptions() []kgo.Opt {
+	return []kgo.Opt{kgo.FetchMaxWait(fetchMaxWait), kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression())}
+}
+
+// group is the consumer group of a role.
+func (s *Service) group(role Role) string {
+	return fmt.Sprintf("%s-%s", s.Settings.ApplicationID, role)
+}
+
+// batchBytes is how large a batch may be for a topic. A batch that is too large for its topic would end the service.
+func (s *Service) batchBytes(topic string) int32 {
+	if n, ok := s.batch[topic]; ok {
+		return n
+	}
+	return topics.MaxRecordBytes
+}
+
+// Run works until ctx is cancelled, then ends the open transactions and returns nil. If one lane meets a bug or damaged
+// data, all stop and Run returns its error: records are never skipped.
+func (s *Service) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if s.Settings.HTTP.Listen != "" {
+		group.Go(func() error { return s.listen(ctx) })
+	}
+	if s.store != nil {
+		group.Go(func() error { return s.purge(ctx) })
+	}
+	for _, l := range s.lanes {
+		group.Go(func() error { return l.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+// Close closes the store. Call it when Run has returned.
+func (s *Service) Close() error {
+	if s.store == nil {
+		return nil
+	}
+	err := s.store.Close()
+	s.store = nil
+	return err
+}

@@ -1,0 +1,77 @@
+package service
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/stream/settings"
+	"tributary/stream/topics"
+)
+
+// Topics says what the topics of the settings must be like. Sources belong to whoever writes them: they are only looked
+// for.
+func Topics(s *settings.Settings) []topics.Topic {
+	names := TopicsOf(s)
+	internal := func(name string, t topics.Topic) topics.Topic {
+		t.Name, t.ReplicationFactor, t.Create = name, s.Topics.ReplicationFactor, true
+		return t
+	}
+	out := []topics.Topic{
+		internal(names.Journal, topics.Topic{Partitions: s.Partitions, Configs: map[string]string{
+			"cleanup.policy": "delete", "retention.ms": "-1", "message.timestamp.type": "LogAppendTime",
+			"max.message.bytes": topics.MaxRecordBytesText}}),
+		internal(names.Changelog, topics.Topic{Partitions: s.Partitions, Configs: map[string]string{
+			"cleanup.policy": "compact", "retention.ms": "-1", "max.message.bytes": topics.MaxRecordBytesText}}),
+		internal(names.Attributions, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, Configs: map[string]string{
+			"max.message.bytes": topics.MaxRecordBytesText}}),
+		internal(names.Aliases, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, Configs: map[string]string{
+			"cleanup.policy": "compact", "retention.ms": "-1"}}),
+		internal(names.DeadLetters, topics.Topic{Partitions: 1, AnyPartitions: true, Configs: map[string]string{
+			"max.message.bytes": topics.MaxRecordBytesText}}),
+	}
+	for _, source := range s.Sources {
+		out = append(out, topics.Topic{Name: source.Topic, Partitions: s.Partitions, AnyPartitions: true, ReplicationFactor: s.Topics.ReplicationFactor})
+	}
+	return out
+}
+
+// CreateTopics creates our topics that are missing, and returns their names. With sources it creates the source topics
+// too: for demos and laptops, where nobody else does.
+func CreateTopics(ctx context.Context, client []kgo.Opt, s *settings.Settings, sources bool) (created []string, err error) {
+	c, err := reach(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	want := Topics(s)
+	if sources {
+		for i := range want {
+			want[i].Create = true
+		}
+	}
+	return topics.Create(ctx, c, want)
+}
+
+// CheckTopics compares the topics of the settings with what they must be like.
+func CheckTopics(ctx context.Context, client []kgo.Opt, s *settings.Settings) ([]topics.Found, error) {
+	c, err := reach(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return topics.Check(ctx, c, Topics(s))
+}
+
+// reach is a client that the cluster has answered. The caller closes it.
+func reach(ctx context.Context, client []kgo.Opt) (*kgo.Client, error) {
+	c, err := topics.Connect(client)
+	if err != nil {
+		return nil, err
+	}
+	if err := topics.Ping(ctx, c); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
