@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"tributary/stream/metrics"
+	"tributary/stream/service"
+	"tributary/stream/settings"
+)
+
+// runCommand is the service on Kafka.
+type runCommand struct {
+	settingsFlags
+	logFlags
+	Roles      []string `enum:"ingest,journey" placeholder:"ROLE,…" help:"Roles to run: ingest, journey; else both."`
+	InstanceID string   `name:"instance-id" placeholder:"NAME" help:"Name of this instance, the same after a restart: makes it a static group member; else $$TRIBUTARY_INSTANCE_ID. Without one the host's name is used and membership is not static."`
+}
+
+func (cmd runCommand) Run(ctx context.Context, c *console) error {
+	loaded, err := cmd.load(c)
+	if err != nil {
+		return err
+	}
+	if err := loaded.RequireSources(); err != nil {
+		return err
+	}
+	keys, warning, err := loaded.Identity.Keyring(c.lookup)
+	if errors.Is(err, settings.ErrNoKey) {
+		return fmt.Errorf("%w: make one with `tributary config key` and keep it, since it names your customers", err)
+	}
+	if err != nil {
+		return err
+	}
+	log := cmd.logger(c)
+	if warning != "" {
+		log.Warn(warning)
+	}
+	client, err := loaded.Kafka.Options(c.lookup)
+	if err != nil {
+		return err
+	}
+	config := service.Config{Settings: &loaded.Settings, Keys: keys, Client: client, Metrics: metrics.New(version), Log: log}
+	for _, role := range cmd.Roles {
+		config.Roles = append(config.Roles, service.Role(role))
+	}
+	if config.Instance, config.Static, err = cmd.instance(c); err != nil {
+		return err
+	}
+	svc, err := service.New(ctx, config)
+	if err != nil {
+		return err
+	}
+	log.Info("tributary runs", "version", version, "application", loaded.ApplicationID, "instance", config.Instance, "static", config.Static)
+	err = svc.Run(ctx)
+	if closed := svc.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		log.Info("tributary has stopped")
+	}
+	return err
+}
+
+// instance is the name of this instance and whether somebody chose it.
+func (cmd runCommand) instance(c *console) (name string, static bool, err error) {
+	if cmd.InstanceID != "" {
+		return cmd.InstanceID, true, nil
+	}
+	if name, ok := c.lookup(settings.InstanceVariable); ok && name != "" {
+		return name, true, nil
+	}
+	name, err = os.Hostname()
+	return name, false, err
+}
+
+// logFlags say how the log is written.
+type logFlags struct {
+	LogFormat string `enum:"text,json" default:"text" help:"Log as text or json."`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"Least level to log: debug, info, warn, error."`
+}
+
+func (f logFlags) logger(c *console) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		panic(err) // the enum allows levels only
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(c.err, options))
+	}
+	return slog.New(slog.NewTextHandler(c.err, options))
+}
