@@ -86,7 +86,7 @@ func Prepare(ctx context.Context, client *kgo.Client, want []Topic, log *slog.Lo
 	if _, err := Create(ctx, client, want); err != nil {
 		return nil, err
 	}
-	found, err := checkCreated(ctx, client, want)
+	found, err := checkShown(ctx, client, want)
 	if err != nil {
 		return nil, err
 	}
@@ -99,23 +99,29 @@ func Prepare(ctx context.Context, client *kgo.Client, want []Topic, log *slog.Lo
 	return found, errors.Join(faults...)
 }
 
-// checkCreated checks until every topic that is ours to create is known to the broker that is asked: a new one takes a
-// moment to get around.
-func checkCreated(ctx context.Context, client *kgo.Client, want []Topic) ([]Found, error) {
+// appearTimeout is how long a topic may take to be shown by every broker after somebody has created it.
+const appearTimeout = 5 * time.Second
+
+// checkShown checks until every topic is known to the broker that is asked, or long enough: one that was created a moment ago,
+// by us or by whoever feeds us, takes a moment to get around.
+func checkShown(ctx context.Context, client *kgo.Client, want []Topic) (found []Found, err error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 20*time.Millisecond, time.Second
-	return backoff.Retry(ctx, func() ([]Found, error) {
-		found, err := Check(ctx, client, want)
-		if err != nil {
-			return nil, backoff.Permanent(err)
+	missing := errors.New("a topic is missing")
+	_, err = backoff.Retry(ctx, func() (struct{}, error) {
+		var err error
+		if found, err = Check(ctx, client, want); err != nil {
+			return struct{}{}, backoff.Permanent(err)
 		}
-		for i, f := range found {
-			if want[i].Create && !f.Exists() {
-				return found, fmt.Errorf("topic %s was created, but the cluster does not show it", f.Name)
-			}
+		if slices.ContainsFunc(found, func(f Found) bool { return !f.Exists() }) {
+			return struct{}{}, missing
 		}
-		return found, nil
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(pingTimeout))
+		return struct{}{}, nil
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(appearTimeout))
+	if errors.Is(err, missing) {
+		err = nil // a fault of the topic, which found names
+	}
+	return found, err
 }
 
 // protocolWarning says what exactly once lacks on a cluster with the transaction protocol before KIP-890.
