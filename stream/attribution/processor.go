@@ -1,9 +1,12 @@
 package attribution
 
 import (
+	"time"
+
 	"tributary/identity"
 	"tributary/schemas"
 	"tributary/scoring"
+	"tributary/state"
 	"tributary/state/journey"
 )
 
@@ -15,6 +18,8 @@ type Config struct {
 	Rules      journey.Rules
 	Models     []scoring.Named
 	Key        identity.Key // names customers
+	// AllowedLateness is how long after a conversion, in time of events, it becomes final.
+	AllowedLateness time.Duration
 }
 
 // Rows is the state of one partition.
@@ -24,6 +29,11 @@ type Rows interface {
 	// Window returns the facts of a journey from one time to another, both included, without those whose event has a
 	// delivery before from: that one counts. Of several deliveries within the window all are returned.
 	Window(root identity.ID, from, to schemas.Millis) []identity.Fact
+
+	// Timers returns the timers that are due before a time, the first due first, at most limit.
+	Timers(before schemas.Millis, limit int) []state.Timer
+	PutTimer(t state.Timer)
+	DeleteTimer(t state.Timer)
 }
 
 // Batch is the state of all partitions of one transaction.

@@ -30,21 +30,29 @@ func newRecorder(models []scoring.Named) recorder {
 	return r
 }
 
-// revise emits a revision of the held conversion if its answer is another than the last one, and notes it in h.
+// revise emits a revision of the held conversion if it becomes final or its answer is another than the last one, and notes
+// it in h. What is final has no other answer: it is counted as withheld.
 func (w *Work) revise(h *identity.Held, customer string, path journey.Path, without schemas.Unattributed, c *change) (revised bool) {
-	if h.Final {
-		return false
-	}
+	wasFinal := h.Final
+	h.Final = wasFinal || c.final.has(h.Conversion)
 	a := w.record.build(h, customer, path, without)
 	digest := a.Digest()
-	if h.Revision > 0 && digest == h.Digest {
+	switch {
+	case h.Final && !wasFinal: // this is news even if the answer is not
+	case h.Revision > 0 && digest == h.Digest:
+		return false
+	case wasFinal:
+		w.Withheld++
 		return false
 	}
 	h.Revision++
 	h.Digest = digest
 	a.Revision = h.Revision
-	a.Change = changeOf(a)
-	a.Cause = c.cause(h)
+	if h.Final {
+		a.Change, a.Cause = schemas.ChangeFinal, schemas.CauseFinalized
+	} else {
+		a.Change, a.Cause = changeOf(a), c.cause(h)
+	}
 	a.ScoredAt, a.Watermark = c.at, c.watermark
 	w.out.Attribution(a)
 	return true
@@ -109,6 +117,9 @@ func (r *recorder) build(h *identity.Held, customer string, path journey.Path, w
 		Touches: a.Touches[:0],
 		Models:  r.models,
 		Journey: schemas.JourneySummary{Touches: path.Summary.Touches, Sessions: path.Summary.Sessions, FirstTouchAt: path.Summary.FirstTouchAt},
+	}
+	if h.Final {
+		a.Status = schemas.StatusFinal
 	}
 	switch {
 	case path.Verdict == journey.NotFirstOccurrence:

@@ -16,6 +16,8 @@ type Work struct {
 	out    Output
 	dirty  map[place]*change
 	Ledger identity.Ledger // how the fresh messages of this work ended
+	// Withheld counts the times that a final conversion would have had a new revision if it were not final.
+	Withheld int64
 }
 
 // place is where conversions may have changed: a root, or a conversion's actor.
@@ -25,9 +27,17 @@ type place struct {
 	conversion string // parked there; empty at a root
 }
 
+func placeOf(partition int32, root identity.ID, conversion string) place {
+	if root != identity.None {
+		conversion = ""
+	}
+	return place{partition, root, conversion}
+}
+
 // change gathers why the conversions of a place may have another answer.
 type change struct {
 	marks     []identity.Dirty
+	final     set            // conversions that become final
 	at        schemas.Millis // newest record time of the messages that changed it
 	watermark schemas.Millis
 }
@@ -70,20 +80,25 @@ func (w *Work) Message(partition int32, m *identity.Message, stamp Stamp) {
 }
 
 func (w *Work) mark(partition int32, d identity.Dirty, stamp Stamp) {
-	at := place{partition: partition, root: d.Root}
-	if d.Root == identity.None {
-		at.conversion = d.Conversion
-	}
-	c := w.dirty[at]
-	if c == nil {
-		c = &change{}
-		w.dirty[at] = c
-	}
-	c.at = max(c.at, stamp.At)
-	c.watermark = max(c.watermark, stamp.Watermark)
+	c := w.at(placeOf(partition, d.Root, d.Conversion), stamp)
 	if n := len(c.marks); n == 0 || c.marks[n-1] != d {
 		c.marks = append(c.marks, d)
 	}
+	if d.Conversion != "" {
+		w.rests(partition, d)
+	}
+}
+
+// at is the change of a place, to which something happens now.
+func (w *Work) at(p place, stamp Stamp) *change {
+	c := w.dirty[p]
+	if c == nil {
+		c = &change{final: make(set)}
+		w.dirty[p] = c
+	}
+	c.at = max(c.at, stamp.At)
+	c.watermark = max(c.watermark, stamp.Watermark)
+	return c
 }
 
 // Finish scores what changed and emits the revisions that follow. The order of places is fixed, so that the same messages
@@ -111,7 +126,7 @@ func (w *Work) scoreParked(p place, c *change) {
 	rows := w.batch.Rows(p.partition)
 	key := identity.ConversionKeyOf(p.conversion)
 	actor, ok := rows.Conversion(key)
-	if !ok || !actor.Parked || actor.Token.Final {
+	if !ok || !actor.Parked {
 		return
 	}
 	path := journey.Path{Conversion: conversionOf(&actor.Token)}
@@ -167,12 +182,13 @@ func (w *Work) scoreRoot(p place, c *change) {
 type set map[string]struct{}
 
 func (s set) has(id string) bool { _, ok := s[id]; return ok }
+func (s set) add(id string)      { s[id] = struct{}{} }
 
 // wanted returns the conversions that the marks can have changed, and the times between which their touches lie.
 func (w *Work) wanted(c *change, conversions []journey.Conversion) (ids set, from, to schemas.Millis) {
 	ids = make(set)
 	for _, conv := range conversions {
-		if !w.touchedBy(c.marks, conv) {
+		if !c.final.has(conv.ID) && !w.touchedBy(c.marks, conv) {
 			continue
 		}
 		a, b := w.config.Rules.Window(conv)
@@ -180,7 +196,7 @@ func (w *Work) wanted(c *change, conversions []journey.Conversion) (ids set, fro
 			from, to = a, b
 		}
 		from, to = min(from, a), max(to, b)
-		ids[conv.ID] = struct{}{}
+		ids.add(conv.ID)
 	}
 	return ids, from, to
 }
