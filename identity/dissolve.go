@@ -83,7 +83,9 @@ func (s *step) reset(x ID, cut schemas.Millis) {
 			s.rows.DeleteNeighbour(x, nb.ID)
 			continue
 		}
-		n.Degree++
+		if counted(x, nb.ID) {
+			n.Degree++
+		}
 		if nb.First <= cut {
 			nb.First = cut + 1
 			s.rows.PutNeighbour(x, nb)

@@ -384,6 +384,9 @@ func words(n, k int) []*scenario {
 	extend(0)
 	for i, s := range all { // caps, verdicts and chunks rotate over the scenarios
 		s.cap = i % 3
+		if i%4 == 0 {
+			s.alike = alike{of: 2, with: 1, most: 1} // c and d with a and b
+		}
 		s.rules.oversize = []int{0, 2}[i/3%2]
 		s.rules.across = i/6%2 == 0
 		s.chunk = []int{0, 1}[i/2%2]

@@ -105,6 +105,7 @@ var faults = []*fault{
 			m.IDs = nil
 		}
 	}),
+	{name: "degrees: those of one rank counted on the edges of the star", rows: func(r Rows) Rows { return linkedOnly{r} }},
 	dropping("lists: an event without a fact links a star only", func(by, m *Message) bool {
 		return m.Kind == KindEvent && m.Fact == nil && m.Held == nil && m.Index > 0
 	}),
@@ -133,6 +134,13 @@ func (alwaysNew) Conversion(ConversionKey) (Conversion, bool) { return Conversio
 type alwaysSeen struct{ Rows }
 
 func (alwaysSeen) Seen(ID, uint64) bool { return true }
+
+// linkedOnly hides the neighbours that an identifier only noted.
+type linkedOnly struct{ Rows }
+
+func (r linkedOnly) Neighbours(of ID) []Neighbour {
+	return slices.DeleteFunc(r.Rows.Neighbours(of), func(nb Neighbour) bool { return !nb.Link })
+}
 
 // nothingMet claims that every fact is new.
 type nothingMet struct{ Rows }

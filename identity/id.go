@@ -19,5 +19,8 @@ func Less(a, b ID) bool { return bytes.Compare(a[:], b[:]) < 0 }
 // Rank is the rank of the identifier's type: 1 is the strongest.
 func (id ID) Rank() uint8 { return id[0] }
 
+// Key is the id of the key under which the identifier is a pseudonym.
+func (id ID) Key() uint8 { return id[1] }
+
 // String is the ID in hexadecimal: safe in logs, since it says nothing without the key.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }

@@ -8,12 +8,22 @@ import (
 
 // Limits bound what one identifier and one customer can hold together.
 type Limits struct {
-	// Neighbours is the largest number of different identifiers that one identifier of a rank may be seen with; with one
-	// more it is shared. Index is the rank; 0 means no limit.
-	Neighbours [256]uint32
+	// Neighbours is the largest number of different identifiers that one identifier of a class may be seen with; with one
+	// more it is shared. NeighboursOf is the same for those of one class alone: its second index. 0 means no limit.
+	//
+	// Counted are neighbours under the identifier's own key: while keys rotate, one value stands there under two.
+	Neighbours   [Classes]uint32
+	NeighboursOf [Classes][Classes]uint32
 	// ChunkBytes bounds the facts of one Put message, roughly; at least one fact goes in each. 0: DefaultChunkBytes.
 	ChunkBytes int
 }
+
+// Classes is the number of classes for which limits can be set: the ranks of the standard types, and one for all that are
+// weaker. Index 0 is of no use.
+const Classes = RankOther + 1
+
+// class is the place of an identifier's limits.
+func class(id ID) int { return int(min(id.Rank(), RankOther)) }
 
 // DefaultChunkBytes keeps a Put well below Kafka's default record limit of 1 MiB.
 const DefaultChunkBytes = 128 << 10
@@ -73,6 +83,7 @@ type step struct {
 	*Machine
 	rows Rows
 	out  *Effects
+	over bool // the addressed identifier met more neighbours than it may
 }
 
 func (s *step) send(m Message) { s.out.Send = append(s.out.Send, m) }
@@ -168,7 +179,7 @@ func (s *step) meet(p ID, n Node, m *Message) (shared bool) {
 			again = append(again, q)
 		}
 	}
-	if s.tooMany(p, n) {
+	if s.over {
 		s.share(p)
 		return true
 	}
@@ -187,12 +198,7 @@ func (s *step) note(p ID, n *Node, u ID, t schemas.Millis, link bool) (news bool
 	was := nb
 	switch {
 	case !known:
-		if limit := s.limits.Neighbours[p.Rank()]; limit > 0 && n.Degree > limit && !link {
-			return false
-		}
 		nb = Neighbour{ID: u, First: t, Last: t, Link: link}
-		n.Degree++
-		s.rows.PutNode(p, *n)
 		news = true
 	case nb.Link && !link:
 		return false
@@ -206,12 +212,35 @@ func (s *step) note(p ID, n *Node, u ID, t schemas.Millis, link bool) (news bool
 	if nb != was {
 		s.rows.PutNeighbour(p, nb)
 	}
+	if !known && counted(p, u) {
+		n.Degree++
+		s.rows.PutNode(p, *n)
+		s.over = s.over || s.tooMany(p, *n, u)
+	}
 	return news
 }
 
-func (s *step) tooMany(p ID, n Node) bool {
-	limit := s.limits.Neighbours[p.Rank()]
-	return limit > 0 && n.Degree > limit
+// counted reports whether u is a neighbour that limits count: under a key that p has, too.
+func counted(p, u ID) bool { return p.Key() == u.Key() }
+
+// tooMany reports whether p has more neighbours than it may, now that it met u.
+func (s *step) tooMany(p ID, n Node, u ID) bool {
+	if limit := s.limits.Neighbours[class(p)]; limit > 0 && n.Degree > limit {
+		return true
+	}
+	limit := s.limits.NeighboursOf[class(p)][class(u)]
+	if limit == 0 || n.Degree <= limit {
+		return false
+	}
+	// The neighbours are their own count, which a change of the settings cannot make wrong. They are looked through once
+	// for each neighbour of a limited class, and after the limit never again.
+	alike := uint32(0)
+	for _, nb := range s.rows.Neighbours(p) {
+		if class(nb.ID) == class(u) && counted(p, nb.ID) {
+			alike++
+		}
+	}
+	return alike > limit
 }
 
 // edge hears from the other end that both were seen together.
@@ -232,7 +261,7 @@ func (s *step) edge(m *Message) {
 	}
 	s.note(v, &n, m.From.ID, m.Time, true)
 	s.note(v, &n, m.From.ID, m.Last, true)
-	if s.tooMany(v, n) {
+	if s.over {
 		s.share(v)
 		return
 	}

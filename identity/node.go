@@ -23,7 +23,7 @@ type Node struct {
 	Cut    schemas.Millis // everything at or before it that names this identifier is forgotten; 0: nothing is
 	Shared bool           // belongs to many people: links nothing, holds nothing, for ever
 	Parent Ref            // the smaller incarnation that this one points to; the zero Ref at a root
-	Degree uint32         // number of neighbour rows
+	Degree uint32         // number of neighbours under the identifier's own key
 	// At a root only:
 	Members uint32         // other members of its tree
 	Latest  schemas.Millis // no conversion held here happened later; never lowered while the root lives

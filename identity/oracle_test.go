@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"tributary/schemas"
@@ -106,7 +107,13 @@ func (o *oracle) checkShared() string {
 				}
 			}
 		}
-		want = want || o.s.cap > 0 && len(with)-1 > o.s.cap
+		delete(with, i)
+		maps.DeleteFunc(with, func(q int, _ bool) bool { return testIDs[q].Key() != testIDs[i].Key() })
+		want = want || o.s.cap > 0 && len(with) > o.s.cap
+		if l := o.s.alike; l.most > 0 && int(testIDs[i].Rank()) == l.of {
+			maps.DeleteFunc(with, func(q int, _ bool) bool { return int(testIDs[q].Rank()) != l.with })
+			want = want || len(with) > l.most
+		}
 		if n.Shared && !want || want && !n.Shared && !o.forget {
 			return fmt.Sprintf("shared(%s) is %v", name(i), n.Shared)
 		}

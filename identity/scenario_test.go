@@ -16,10 +16,14 @@ type scenario struct {
 	conversions int
 	partitions  int
 	cap         int // neighbours of an identifier; 0: no limit
+	alike       alike
 	chunk       int // bytes of a Put
 	rules       rules
 	inputs      []input
 }
+
+// alike limits the neighbours of one rank that an identifier of one rank may have. The zero value limits nothing.
+type alike struct{ of, with, most int }
 
 type inputKind int
 
@@ -133,8 +137,8 @@ func parseInput(line string) (in input, err error) {
 // String is the scenario in the language of the scenario files.
 func (s *scenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "world identifiers=%d conversions=%d partitions=%d neighbours=%d chunk=%d oversize=%d across=%v\n",
-		s.identifiers, s.conversions, s.partitions, s.cap, s.chunk, s.rules.oversize, s.rules.across)
+	fmt.Fprintf(&b, "world identifiers=%d conversions=%d partitions=%d neighbours=%d of=%d with=%d most=%d chunk=%d oversize=%d across=%v\n",
+		s.identifiers, s.conversions, s.partitions, s.cap, s.alike.of, s.alike.with, s.alike.most, s.chunk, s.rules.oversize, s.rules.across)
 	for _, in := range s.inputs {
 		fmt.Fprintln(&b, in)
 	}
@@ -177,6 +181,7 @@ func (s *scenario) limits() Limits {
 	for i := range l.Neighbours {
 		l.Neighbours[i] = uint32(s.cap)
 	}
+	l.NeighboursOf[s.alike.of][s.alike.with] = uint32(s.alike.most)
 	return l
 }
 
@@ -192,10 +197,10 @@ func (s *scenario) has(k inputKind) bool {
 	return slices.ContainsFunc(s.inputs, func(in input) bool { return in.kind == k })
 }
 
-// testIDs ascend: three of each rank.
+// testIDs ascend: two of each rank; every fourth is under another key.
 var testIDs = func() (ids [16]ID) {
 	for i := range ids {
-		ids[i][0], ids[i][1], ids[i][15] = uint8(1+i/3), 1, uint8(i)
+		ids[i][0], ids[i][1], ids[i][15] = uint8(1+i/2), uint8(1+i%4/3), uint8(i)
 		ids[i][2] = uint8(i * 16)
 	}
 	return ids
@@ -236,6 +241,9 @@ func randomScenario(r *rand.Rand, z size) *scenario {
 	s.chunk = []int{0, 1, 150}[r.IntN(3)]
 	if !z.plain && r.IntN(2) == 0 {
 		s.cap = 1 + r.IntN(3)
+	}
+	if !z.plain && r.IntN(2) == 0 {
+		s.alike = alike{of: 1 + r.IntN(3), with: 1 + r.IntN(3), most: 1 + r.IntN(2)}
 	}
 	if r.IntN(2) == 0 {
 		s.rules.oversize = 2 + r.IntN(3)

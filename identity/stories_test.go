@@ -161,7 +161,7 @@ func parseScenario(text string) (*scenario, error) {
 func (s *scenario) set(word string) error {
 	key, value, _ := strings.Cut(word, "=")
 	into := map[string]any{"identifiers": &s.identifiers, "conversions": &s.conversions, "partitions": &s.partitions,
-		"neighbours": &s.cap, "chunk": &s.chunk, "oversize": &s.rules.oversize, "across": &s.rules.across}[key]
+		"neighbours": &s.cap, "of": &s.alike.of, "with": &s.alike.with, "most": &s.alike.most, "chunk": &s.chunk, "oversize": &s.rules.oversize, "across": &s.rules.across}[key]
 	if into == nil {
 		return fmt.Errorf("unknown setting %s", key)
 	}

@@ -195,7 +195,7 @@ func TestUserMappingDiffersFromGA4(t *testing.T) {
 
 // kiosk is a client with more users than a client can have by the defaults.
 func kiosk(client string) (sightings []map[string]string) {
-	for i := range settings.Default().Identity.Limits.Neighbours.AnonymousID {
+	for i := range settings.Default().Identity.Limits.AnonymousID.Any {
 		sightings = append(sightings, map[string]string{"client_key": client, "user_id": fmt.Sprint("visitor-", i)})
 	}
 	return sightings

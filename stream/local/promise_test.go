@@ -59,8 +59,16 @@ func settingsOf(t testing.TB, r reference.Rules, partitions int) local.Config {
 		Ingest:      &ingest.Ingest{Normalizer: normalizer, Channels: direct{}},
 		Attribution: attribution.Config{Partitions: partitions, MaxMembers: uint32(r.Members), Rules: j, Models: models, Key: keys.Active()},
 	}
-	for i := range c.Attribution.Limits.Neighbours {
-		c.Attribution.Limits.Neighbours[i] = uint32(r.Degree)
+	limits := &c.Attribution.Limits
+	for i := range limits.Neighbours {
+		limits.Neighbours[i] = uint32(r.Degree)
+	}
+	types := normalizer.Types()
+	for pair, n := range r.Alike {
+		name, of, _ := strings.Cut(pair, " ")
+		typ, _ := types.Lookup(name)
+		with, _ := types.Lookup(of)
+		limits.NeighboursOf[typ.Rank][with.Rank] = uint32(n)
 	}
 	return c
 }

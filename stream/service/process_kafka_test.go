@@ -81,7 +81,10 @@ func (w *world) settingsFile() string {
 	for _, m := range s.Models {
 		models = append(models, map[string]any{"type": m.Type})
 	}
-	n := s.Identity.Limits.Neighbours
+	limits := map[string]any{"max_members": s.Identity.Limits.MaxMembers}
+	for typ, n := range limitsOf(&s.Identity.Limits) {
+		limits[typ] = map[string]any{"any": n.Any, "user_id": n.UserID, "email": n.Email, "phone": n.Phone, "anonymous_id": n.AnonymousID}
+	}
 	text, err := json.Marshal(map[string]any{ // which is YAML
 		"application_id": s.ApplicationID,
 		"kafka":          map[string]any{"brokers": s.Kafka.Brokers},
@@ -97,9 +100,7 @@ func (w *world) settingsFile() string {
 		"conversions":     conversions,
 		"models":          models,
 		"output":          map[string]any{"format": s.Output.Format},
-		"identity": map[string]any{"limits": map[string]any{"max_members": s.Identity.Limits.MaxMembers, "neighbours": map[string]any{
-			"user_id": n.UserID, "customer_id": n.CustomerID, "email": n.Email, "phone": n.Phone, "device_id": n.DeviceID,
-			"anonymous_id": n.AnonymousID, "other": n.Other}}},
+		"identity":        map[string]any{"limits": limits},
 	})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(w.dir, "tributary.yaml"), text, 0o644)

@@ -159,10 +159,17 @@ func settingsOf(r reference.Rules) *settings.Settings {
 		}
 		s.Conversions[name] = rule
 	}
-	d := r.Degree
-	s.Identity.Limits = settings.Limits{MaxMembers: r.Members,
-		Neighbours: settings.Neighbours{UserID: d, CustomerID: d, Email: d, Phone: d, DeviceID: d, AnonymousID: d, Other: d}}
+	s.Identity.Limits = settings.Limits{MaxMembers: r.Members}
+	for typ, n := range limitsOf(&s.Identity.Limits) {
+		*n = settings.Neighbours{Any: r.Degree, UserID: r.Alike[typ+" user_id"], Email: r.Alike[typ+" email"], Phone: r.Alike[typ+" phone"],
+			AnonymousID: r.Alike[typ+" anonymous_id"]}
+	}
 	return s
+}
+
+// limitsOf are the limits of the types that the reference's populations have.
+func limitsOf(l *settings.Limits) map[string]*settings.Neighbours {
+	return map[string]*settings.Neighbours{"user_id": &l.UserID, "email": &l.Email, "phone": &l.Phone, "anonymous_id": &l.AnonymousID}
 }
 
 // instance is one service, which can die and come back with the same name and directory.

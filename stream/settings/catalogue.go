@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,9 @@ type Setting struct {
 const day = yamldoc.Day
 
 // catalogue lists the settings in the order of the file.
-var catalogue = []Setting{
+var catalogue = slices.Concat(beforeLimits, limits(), afterLimits)
+
+var beforeLimits = []Setting{
 	{Path: "application_id", Default: "tributary", Rule: matching(`^[a-zA-Z0-9._-]{1,100}$`, "1 to 100 letters, digits, '.', '_' and '-'"),
 		Why: "prefix of groups, transactional ids and internal topics: two applications on one cluster need two"},
 
@@ -81,16 +84,39 @@ var catalogue = []Setting{
 		Why: "values that link nobody, whatever their letter case, beside those of the contract: the shop's own number, info@"},
 	{Path: "identity.blocked.patterns", Default: "[]", Rule: each(blockedPattern, 0, "regular expressions (RE2)"), Hidden: true,
 		Why: "the same by regular expression that matches the whole value, letter case counts"},
-	{Path: "identity.limits.neighbours.user_id", Default: "200", Rule: between(0, 1_000_000),
-		Why: "other identifiers that one user id may be seen with; with one more it is shared and links nobody. 0: no limit. People collect " +
-			"cookies for years under one login"},
-	{Path: "identity.limits.neighbours.customer_id", Default: "200", Rule: between(0, 1_000_000), Why: "the same for a CRM's id, which gathers as much"},
-	{Path: "identity.limits.neighbours.email", Default: "50", Rule: between(0, 1_000_000), Why: "the same; above it stand info@ and test addresses"},
-	{Path: "identity.limits.neighbours.phone", Default: "30", Rule: between(0, 1_000_000),
-		Why: "the same; a family's line stays below, a call centre's does not"},
-	{Path: "identity.limits.neighbours.device_id", Default: "50", Rule: between(0, 1_000_000), Why: "the same; above it stand tablets in shops"},
-	{Path: "identity.limits.neighbours.anonymous_id", Default: "50", Rule: between(0, 1_000_000), Why: "the same; above it stand cookies copied by crawlers and caches"},
-	{Path: "identity.limits.neighbours.other", Default: "50", Rule: between(0, 1_000_000), Why: "the same for types of rank 7 and weaker"},
+}
+
+// identifierTypes are the types that limits can be set for. "other" are those of rank 7 and weaker.
+var identifierTypes = []string{"user_id", "customer_id", "email", "phone", "device_id", "anonymous_id", "other"}
+
+// neighbourLimits are the limits that differ from no limit, and why.
+var neighbourLimits = map[string]Setting{
+	"user_id.any": {Default: "200", Why: "other identifiers that one user id may be seen with; with one more it is shared and links nobody. " +
+		"0: no limit. People collect cookies for years under one login"},
+	"customer_id.any":  {Default: "200", Why: "the same for a CRM's id, which gathers as much"},
+	"email.any":        {Default: "50", Why: "the same; above it stand info@ and test addresses"},
+	"phone.any":        {Default: "30", Why: "the same; a family's line stays below, a call centre's does not"},
+	"device_id.any":    {Default: "50", Why: "the same; above it stand tablets in shops"},
+	"anonymous_id.any": {Default: "50", Why: "the same; above it stand cookies copied by crawlers and caches"},
+	"other.any":        {Default: "50", Why: "the same for types of rank 7 and weaker"},
+}
+
+// limits lists for each type the limit on all neighbours, then those on the neighbours of each type.
+func limits() (all []Setting) {
+	for _, typ := range identifierTypes {
+		for _, of := range append([]string{"any"}, identifierTypes...) {
+			s := neighbourLimits[typ+"."+of]
+			s.Path, s.Rule = "identity.limits."+typ+"."+of, between(0, 1_000_000)
+			if s.Why == "" {
+				s.Why = "the same, for neighbours of type " + of + " alone"
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+var afterLimits = []Setting{
 	{Path: "identity.limits.max_members", Default: "1000", Rule: between(0, 10_000_000),
 		Why: "identifiers of one customer; a customer of more is not attributed. 0: no limit. No person has so many"},
 

@@ -56,15 +56,15 @@ func (s *Settings) IdentityRules() identity.Rules {
 }
 
 // IdentityLimits are the limits on neighbours, by rank: a type that settings add at the rank of a standard type has its
-// limit.
-func (s *Settings) IdentityLimits() identity.Limits {
-	var limits identity.Limits
-	n := s.Identity.Limits.Neighbours
-	for rank := range limits.Neighbours {
-		limits.Neighbours[rank] = uint32(n.Other)
-	}
-	for i, limit := range []int{0, n.UserID, n.CustomerID, n.Email, n.Phone, n.DeviceID, n.AnonymousID} {
-		limits.Neighbours[i] = uint32(limit)
+// limits, and counts as it.
+func (s *Settings) IdentityLimits() (limits identity.Limits) {
+	l := &s.Identity.Limits
+	for i, n := range []*Neighbours{&l.UserID, &l.CustomerID, &l.Email, &l.Phone, &l.DeviceID, &l.AnonymousID, &l.Other} {
+		class := i + 1
+		limits.Neighbours[class] = uint32(n.Any)
+		for k, of := range []int{n.UserID, n.CustomerID, n.Email, n.Phone, n.DeviceID, n.AnonymousID, n.Other} {
+			limits.NeighboursOf[class][k+1] = uint32(of)
+		}
 	}
 	return limits
 }

@@ -108,14 +108,23 @@ type Blocked struct {
 	Patterns []string `yaml:"patterns"`
 }
 
-// Limits keep identifiers that many people share from making one customer of them.
+// Limits keep identifiers that many people share from making one customer of them. By type of an identifier: how many
+// others it may be seen with.
 type Limits struct {
-	Neighbours Neighbours `yaml:"neighbours"`
-	MaxMembers int        `yaml:"max_members"`
+	UserID      Neighbours `yaml:"user_id"`
+	CustomerID  Neighbours `yaml:"customer_id"`
+	Email       Neighbours `yaml:"email"`
+	Phone       Neighbours `yaml:"phone"`
+	DeviceID    Neighbours `yaml:"device_id"`
+	AnonymousID Neighbours `yaml:"anonymous_id"`
+	Other       Neighbours `yaml:"other"`
+	MaxMembers  int        `yaml:"max_members"`
 }
 
-// Neighbours is, by type, the largest number of different identifiers that one identifier may be seen with; 0: no limit.
+// Neighbours is the largest number of different identifiers that one identifier may be seen with: altogether, and of one
+// type. 0: no limit.
 type Neighbours struct {
+	Any         int `yaml:"any"`
 	UserID      int `yaml:"user_id"`
 	CustomerID  int `yaml:"customer_id"`
 	Email       int `yaml:"email"`

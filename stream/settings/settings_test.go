@@ -58,7 +58,7 @@ func TestNothingSetIsValid(t *testing.T) {
 	}
 	s := Default()
 	if s.CommitInterval != 50*time.Millisecond || s.Retention != 400*day || s.Partitions != 16 || s.Kafka.Brokers[0] != "localhost:9092" ||
-		s.Sources[0] != (Source{"events", "native"}) || s.Identity.Limits.Neighbours.Phone != 30 || len(s.Models) != len(scoring.DefaultSpecs()) {
+		s.Sources[0] != (Source{"events", "native"}) || s.Identity.Limits.Phone.Any != 30 || len(s.Models) != len(scoring.DefaultSpecs()) {
 		t.Errorf("defaults are %+v", s)
 	}
 }
@@ -111,8 +111,22 @@ func TestContractExample(t *testing.T) {
 	if _, err := l.ChannelMapping(); err != nil {
 		t.Error(err)
 	}
-	if limits := l.IdentityLimits(); limits.Neighbours[1] != 200 || limits.Neighbours[4] != 30 || limits.Neighbours[6] != 50 || limits.Neighbours[255] != 50 {
+	if limits := l.IdentityLimits(); limits.Neighbours[1] != 200 || limits.Neighbours[4] != 30 || limits.Neighbours[6] != 50 || limits.Neighbours[7] != 50 {
 		t.Errorf("limits are %v", limits.Neighbours)
+	}
+}
+
+// The form of the contract limits neighbours of one type and leaves all other limits as they are.
+func TestLimitsByType(t *testing.T) {
+	l, err := Load(Input{Text: []byte("identity: {limits: {anonymous_id: {user_id: 3}, other: {phone: 2, any: 0}}}"),
+		Flags: map[string]string{"identity.limits.phone.other": "4"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default().IdentityLimits()
+	want.NeighboursOf[6][1], want.NeighboursOf[7][4], want.Neighbours[7], want.NeighboursOf[4][7] = 3, 2, 0, 4
+	if got := l.IdentityLimits(); got != want {
+		t.Errorf("limits are %v", got)
 	}
 }
 
@@ -168,7 +182,7 @@ partitions: 0
 commit_interval: 5ms
 kafka: {brokers: [localhost]}
 lanes: {ingest: 65}
-identity: {default_region: XX, limits: {neighbours: {phone: -1}}}
+identity: {default_region: XX, limits: {phone: {any: -1}}}
 sessions: {timezone: Mars/Base, rules: ga5}
 default_currency: usd
 output: {format: avro}
@@ -182,7 +196,7 @@ t.yaml:4:18: commit_interval: 5ms: must be 10ms to 10s, in whole milliseconds
 t.yaml:5:18: kafka.brokers: [localhost]: must be host:port of at least one broker
 t.yaml:6:17: lanes.ingest: 65: must be 1 to 64
 t.yaml:7:28: identity.default_region: XX: must be an ISO 3166 code in capitals, such as US
-t.yaml:7:61: identity.limits.neighbours.phone: -1: must be 0 to 1000000
+t.yaml:7:54: identity.limits.phone.any: -1: must be 0 to 1000000
 t.yaml:8:22: sessions.timezone: Mars/Base: must be the IANA name of a time zone, such as Europe/Berlin or UTC
 t.yaml:8:40: sessions.rules: ga5: must be ga4, ua or matomo
 t.yaml:9:19: default_currency: usd: must be an ISO 4217 code in capitals, such as USD

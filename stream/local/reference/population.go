@@ -106,7 +106,7 @@ func Population(r *rand.Rand, n int) []Delivery {
 // RandomRules draws settings. Half of the limits are far below what anyone would choose, so that they are met.
 func RandomRules(r *rand.Rand) Rules {
 	out := Rules{Timeout: int64(30 * time.Minute / time.Millisecond), Lookback: (1 + r.Int64N(40)) * day, UnitSession: r.IntN(2) == 0,
-		First: map[string]bool{}, Reset: map[string]bool{}, LookbackOf: map[string]int64{}}
+		First: map[string]bool{}, Reset: map[string]bool{}, LookbackOf: map[string]int64{}, Alike: map[string]int{}}
 	if r.IntN(2) == 0 {
 		out.LookbackOf["impression"] = day
 	}
@@ -116,6 +116,10 @@ func RandomRules(r *rand.Rand) Rules {
 	}
 	if r.IntN(3) == 0 {
 		out.Degree = 1 + r.IntN(4)
+	}
+	for range r.IntN(3) {
+		types := []string{"user_id", "email", "phone", "anonymous_id"}
+		out.Alike[types[r.IntN(4)]+" "+types[r.IntN(4)]] = 1 + r.IntN(3)
 	}
 	if r.IntN(4) == 0 {
 		out.Members = 2 + r.IntN(4)

@@ -86,6 +86,7 @@ type Rules struct {
 	First       map[string]bool  // conversion names that count once
 	Reset       map[string]bool  // conversion names after which the journey starts anew
 	Degree      int              // neighbours of one identifier; 0: no limit
+	Alike       map[string]int   // neighbours of one type that an identifier of one type may have: "anonymous_id user_id"
 	Members     int              // identifiers of one customer; 0: no limit
 }
 
@@ -178,7 +179,7 @@ func Answers(all []Delivery, r Rules) map[string]Answer {
 	for _, ids := range byConversion {
 		lists = append(lists, ids)
 	}
-	shared := sharedOf(lists, r.Degree)
+	shared := sharedOf(lists, r)
 	component := componentsOf(lists, shared)
 	size := map[string]int{}
 	for _, c := range component {
@@ -256,7 +257,7 @@ func Answers(all []Delivery, r Rules) map[string]Answer {
 	return out
 }
 
-func sharedOf(lists [][]string, degree int) map[string]bool {
+func sharedOf(lists [][]string, r Rules) map[string]bool {
 	neighbours := map[string]map[string]bool{}
 	for _, l := range lists {
 		for _, a := range l {
@@ -272,9 +273,23 @@ func sharedOf(lists [][]string, degree int) map[string]bool {
 	}
 	shared := map[string]bool{}
 	for id, n := range neighbours {
-		shared[id] = degree > 0 && len(n) > degree
+		shared[id] = r.Degree > 0 && len(n) > r.Degree
+		ofType := map[string]int{}
+		for other := range n {
+			ofType[typeOf(id)+" "+typeOf(other)]++
+		}
+		for pair, count := range ofType {
+			if most := r.Alike[pair]; most > 0 && count > most {
+				shared[id] = true
+			}
+		}
 	}
 	return shared
+}
+
+func typeOf(id string) string {
+	name, _, _ := strings.Cut(id, ":")
+	return name
 }
 
 // componentsOf labels every identifier that is not shared with its customer, by relabelling until nothing changes.
