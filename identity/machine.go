@@ -337,7 +337,7 @@ func (s *step) settle(root ID, n Node, m *Message) {
 		}
 		if met != MetEqual && f.At <= n.Latest {
 			d := Dirty{Root: root, Since: f.At, Cause: cause(m.Cause, CauseLateEvent)}
-			if met == MetConflict { // the delivery that counted until now may have another time
+			if met == MetConflict || f.Standing { // the delivery that counted until now may have another time
 				d.Since = 0
 			}
 			s.dirty(d)

@@ -119,7 +119,7 @@ func (m *Memory) PutFact(root ID, f Fact) Met {
 	if known {
 		met = MetConflict
 	}
-	i, equal := slices.BinarySearchFunc(r.facts, f, compareFacts)
+	i, equal := slices.BinarySearchFunc(r.facts, f, CompareFacts)
 	if equal {
 		return MetEqual
 	}
@@ -135,7 +135,7 @@ func (m *Memory) Facts(root ID) []Fact { return slices.Clone(m.read(root).facts)
 func (m *Memory) DeleteFact(root ID, f Fact) {
 	r := m.write(root)
 	before := len(r.facts)
-	if r.facts = remove(r.facts, f, compareFacts); len(r.facts) < before {
+	if r.facts = remove(r.facts, f, CompareFacts); len(r.facts) < before {
 		r.events = remove(r.events, f.Event, compareEvents)
 	}
 }
@@ -261,8 +261,8 @@ func heldKey(r heldRow, k ConversionKey) int      { return bytes.Compare(r.key[:
 func statementKey(r statementRow, e EventKey) int { return bytes.Compare(r.key[:], e[:]) }
 func compareEvents(a, b EventKey) int             { return bytes.Compare(a[:], b[:]) }
 
-// compareFacts orders facts as a journey's rows do: by time, event and copy. A copy costs a hash, so it comes last.
-func compareFacts(a, b Fact) int {
+// CompareFacts orders facts as a journey's rows do: by time, event and copy. A copy costs a hash, so it comes last.
+func CompareFacts(a, b Fact) int {
 	if c := compareMillis(a.At, b.At); c != 0 {
 		return c
 	}

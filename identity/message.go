@@ -52,6 +52,7 @@ const (
 	CauseSplit      Cause = 4 // what held a customer together is gone
 	CauseRefund     Cause = 5
 	CauseErasure    Cause = 6
+	CauseConsent    Cause = 8 // consent was given or withdrawn
 )
 
 // Message is one message between actors: a journal record. Which fields a kind uses stands at the kind; the others are

@@ -52,13 +52,16 @@ func EventKeyOf(eventID string) EventKey {
 	return EventKey(h[:12])
 }
 
-// Fact is one delivery of a touch or activity. Facts are values: nobody changes the slices of one after it was made.
+// Fact is one delivery of a touch, activity or consent. Facts are values: nobody changes the slices of one after it was made.
 type Fact struct {
 	Event EventKey
 	At    schemas.Millis
 	IDs   []ID   // the identifiers of this delivery, sorted; the first that is not shared is its home
 	Home  ID     // the identifier through which it entered its tree; None before
 	Body  []byte // canonical content; opaque here
+	// Standing facts hold from their time on, such as a consent: every later conversion depends on them, however long ago
+	// they are.
+	Standing bool
 }
 
 // Copy tells deliveries of one event apart that differ in identifiers or content. Equal deliveries have equal copies.

@@ -153,7 +153,8 @@ func AppendFact(b []byte, f *Fact) []byte {
 	b = appendUint(b, 2, uint64(f.At))
 	b = appendIDs(b, 3, f.IDs)
 	b = appendID(b, 4, f.Home)
-	return appendBytes(b, 5, f.Body)
+	b = appendBytes(b, 5, f.Body)
+	return appendBool(b, 6, f.Standing)
 }
 
 // DecodeFact reads a Fact; it keeps slices of b.
@@ -174,6 +175,8 @@ func DecodeFact(b []byte) (Fact, error) {
 			return f.id(&out.Home)
 		case 5:
 			out.Body = f.bytes
+		case 6:
+			out.Standing = f.uint != 0
 		}
 		return nil
 	})

@@ -13,8 +13,18 @@ import (
 // and in which copies the event is there, so that a new fact needs no search; and another local row marks the few
 // events with more than one copy, so that reading a stretch needs to look only at those.
 
-func (r *Rows) factKey(root identity.ID, at schemas.Millis, e identity.EventKey, copy uint64) []byte {
-	key := append(appendTime(r.key(KindFact, root), at), e[:]...)
+// factKind is the kind of row that a fact is. Standing ones are few, and read however far back they are.
+func factKind(standing bool) Kind {
+	if standing {
+		return KindStanding
+	}
+	return KindFact
+}
+
+func isFact(k Kind) bool { return k == KindFact || k == KindStanding }
+
+func (r *Rows) factKey(root identity.ID, f *identity.Fact, copy uint64) []byte {
+	key := append(appendTime(r.key(factKind(f.Standing), root), f.At), f.Event[:]...)
 	return binary.BigEndian.AppendUint64(key, copy)
 }
 
@@ -32,7 +42,7 @@ func (r *Rows) PutFact(root identity.ID, f identity.Fact) identity.Met {
 	if met == identity.MetEqual || r.failed() {
 		return met
 	}
-	key := r.factKey(root, c.At, f.Event, c.Copy)
+	key := r.factKey(root, &f, c.Copy)
 	b := r.batch
 	row := b.row(key)
 	if row == nil { // nobody in this batch had it, and its event does not list it: it is not on the disk either
@@ -51,27 +61,45 @@ func (r *Rows) DeleteFact(root identity.ID, f identity.Fact) {
 	}
 	c := Copy{f.At, f.Copy()}
 	if r.removeCopy(root, f.Event, c) {
-		r.write(r.factKey(root, c.At, f.Event, c.Copy), nil)
+		r.write(r.factKey(root, &f, c.Copy), nil)
 	}
 }
 
 // Facts implements identity.Rows.
 func (r *Rows) Facts(root identity.ID) []identity.Fact {
-	return r.FactsBetween(root, math.MinInt64, math.MaxInt64)
+	all := r.facts(KindFact, root, math.MinInt64, math.MaxInt64)
+	if standing := r.facts(KindStanding, root, math.MinInt64, math.MaxInt64); len(standing) > 0 {
+		all = append(all, standing...)
+		slices.SortStableFunc(all, identity.CompareFacts)
+	}
+	return all
 }
 
-// FactsBetween returns the facts of a journey from one time to another, both included, ascending by time and event.
-func (r *Rows) FactsBetween(root identity.ID, from, to schemas.Millis) (all []identity.Fact) {
+// FactsBetween returns the facts of a journey from one time to another, both included, ascending by time and event,
+// without standing ones.
+func (r *Rows) FactsBetween(root identity.ID, from, to schemas.Millis) []identity.Fact {
+	return r.facts(KindFact, root, from, to)
+}
+
+// Standing returns the standing facts of a journey up to a time, included, ascending by time and event. Of an event with
+// several copies all up to then are returned.
+func (r *Rows) Standing(root identity.ID, to schemas.Millis) []identity.Fact {
+	return r.facts(KindStanding, root, math.MinInt64, to)
+}
+
+// facts are those of one of the kinds of facts.
+func (r *Rows) facts(k Kind, root identity.ID, from, to schemas.Millis) (all []identity.Fact) {
 	if r.failed() || from > to {
 		return nil
 	}
-	lower := appendTime(append([]byte(nil), r.key(KindFact, root)...), from)
-	upper := after(appendTime(r.key(KindFact, root), to))
+	lower := appendTime(append([]byte(nil), r.key(k, root)...), from)
+	upper := after(appendTime(r.key(k, root), to))
 	r.batch.scan(r, lower, upper, func(key, value []byte) bool {
-		f, err := decodeFact(value)
+		f, err := decodeFact(k, value)
 		f.At, f.Event, _ = factPlace(key)
+		f.Standing = k == KindStanding
 		all = append(all, f)
-		r.fail(KindFact, err)
+		r.fail(k, err)
 		return err == nil
 	})
 	return all

@@ -28,8 +28,8 @@ func encodeAgain(k Kind, value []byte) ([]byte, error) {
 	case KindMember:
 		gen, err := decodeMember(value)
 		return appendMember(nil, gen), err
-	case KindFact:
-		f, err := decodeFact(value)
+	case KindFact, KindStanding:
+		f, err := decodeFact(k, value)
 		return appendFact(nil, f), err
 	case KindHeld:
 		h, err := decodeHeld(value)

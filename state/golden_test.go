@@ -31,6 +31,7 @@ func specimens() []specimen {
 	fact := identity.Fact{Event: identity.EventKeyOf("click-1"), At: 1_700_000_000_250, IDs: []identity.ID{phone, cookie}, Home: cookie, Body: []byte("a click")}
 	copied := fact
 	copied.At, copied.Home, copied.Body = 1_700_000_000_300, identity.ID{1, 1, 9}, nil
+	consent := identity.Fact{Event: identity.EventKeyOf("consent-1"), At: 1_700_000_000_200, IDs: []identity.ID{cookie}, Home: cookie, Body: []byte("no"), Standing: true}
 	terms := identity.Terms{Version: 2, Erased: true, Since: 1_700_000_000_000, EventID: "e-9", Name: "purchase", At: 1_700_000_100_000,
 		Value: schemas.Money{Minor: 9990, Currency: "USD"}, NetMinor: 7990}
 	held := identity.Held{Conversion: "order-1001", Terms: terms, Custody: true, Home: cookie, Revision: 4, Digest: 0x0123456789abcdef, Final: true}
@@ -44,7 +45,8 @@ func specimens() []specimen {
 		{"neighbour", func(r *Rows) { r.PutNeighbour(cookie, neighbour) }, func(r *Rows) any { return r.Neighbours(cookie) }, []identity.Neighbour{neighbour}},
 		{"seen", func(r *Rows) { r.PutSeen(cookie, 0xfedcba9876543210) }, func(r *Rows) any { return r.Seen(cookie, 0xfedcba9876543210) }, true},
 		{"member", func(r *Rows) { r.PutMember(phone, member) }, func(r *Rows) any { return r.Members(phone) }, []identity.Ref{member}},
-		{"fact and its copy", func(r *Rows) { r.PutFact(phone, fact); r.PutFact(phone, copied) }, func(r *Rows) any { return r.Facts(phone) }, []identity.Fact{fact, copied}},
+		{"fact and its copy", func(r *Rows) { r.PutFact(phone, fact); r.PutFact(phone, copied) }, func(r *Rows) any { return r.FactsBetween(phone, fact.At, copied.At) }, []identity.Fact{fact, copied}},
+		{"standing", func(r *Rows) { r.PutFact(phone, consent) }, func(r *Rows) any { return r.Standing(phone, consent.At) }, []identity.Fact{consent}},
 		{"held", func(r *Rows) { r.PutHeld(phone, held) }, func(r *Rows) any { h, _ := r.Held(phone, key); return h }, held},
 		{"held, terms only", func(r *Rows) { r.PutHeld(cookie, plainTerms) }, func(r *Rows) any { return r.Helds(cookie) }, []identity.Held{plainTerms}},
 		{"conversion", func(r *Rows) { r.PutConversion(key, conversion) }, func(r *Rows) any { c, _ := r.Conversion(key); return c }, conversion},

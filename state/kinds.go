@@ -22,6 +22,7 @@ const (
 	KindHeld       Kind = 0x06 // root, conversion key
 	KindConversion Kind = 0x07 // conversion key
 	KindStatement  Kind = 0x08 // conversion key, event
+	KindStanding   Kind = 0x09 // root, time, event, copy: a fact that holds from its time on
 
 	// Plain rows: their owner chooses key and value.
 	KindWatermark Kind = 0x10 // a source partition's watermark
@@ -52,7 +53,8 @@ var kinds = [256]kind{
 	KindNeighbour:  {name: "neighbour", key: 2 * idBytes, check: checkOf(decodeNeighbour)},
 	KindSeen:       {name: "seen", key: idBytes + 8, check: checkOf(decodeSeen)},
 	KindMember:     {name: "member", key: 2 * idBytes, check: checkOf(decodeMember)},
-	KindFact:       {name: "fact", key: idBytes + factKeyBytes, check: checkOf(decodeFact)},
+	KindFact:       {name: "fact", key: idBytes + factKeyBytes, check: checkFact(KindFact)},
+	KindStanding:   {name: "standing", key: idBytes + factKeyBytes, check: checkFact(KindStanding)},
 	KindHeld:       {name: "held", key: 2 * idBytes, check: checkOf(decodeHeld)},
 	KindConversion: {name: "conversion", key: idBytes, alone: true, check: checkOf(decodeConversion)},
 	KindStatement:  {name: "statement", key: idBytes + eventBytes, check: checkOf(decodeStatement)},
@@ -65,6 +67,13 @@ var kinds = [256]kind{
 func checkOf[T any](decode func([]byte) (T, error)) func([]byte) error {
 	return func(value []byte) error {
 		_, err := decode(value)
+		return err
+	}
+}
+
+func checkFact(k Kind) func([]byte) error {
+	return func(value []byte) error {
+		_, err := decodeFact(k, value)
 		return err
 	}
 }

@@ -118,10 +118,16 @@ func (m *model) window() {
 	p, root := int32(m.rng.IntN(modelPartitions)), anID(m.rng)
 	from, to := aTime(m.rng), aTime(m.rng)
 	rows := m.batch.Rows(p)
-	var between, window []identity.Fact
+	var between, window, standing []identity.Fact
 	copies := map[identity.EventKey][]Copy{}
 	for _, f := range m.twins[p].Facts(root) { // ascending by time
 		copies[f.Event] = append(copies[f.Event], Copy{f.At, f.Copy()})
+		if f.Standing {
+			if f.At <= to {
+				standing = append(standing, f)
+			}
+			continue
+		}
 		if f.At < from || f.At > to {
 			continue
 		}
@@ -135,6 +141,9 @@ func (m *model) window() {
 	}
 	if got := rows.Window(root, from, to); fmt.Sprint(got) != fmt.Sprint(window) {
 		m.fatalf("window from %d to %d: got %v, want %v", from, to, got, window)
+	}
+	if got := rows.Standing(root, to); fmt.Sprint(got) != fmt.Sprint(standing) {
+		m.fatalf("standing to %d: got %v, want %v", to, got, standing)
 	}
 	e := anEvent(m.rng)
 	if got := rows.Copies(root, e); !slices.Equal(got, copies[e]) {

@@ -92,7 +92,7 @@ func (k *recentKeys) commit(db *pebble.DB, write *pebble.Batch, o *pebble.WriteO
 	k.mu.RLock()
 	for _, some := range rows {
 		for _, r := range some {
-			if Kind(r.key[partitionBytes]) != KindFact { // facts are never read by key
+			if !isFact(Kind(r.key[partitionBytes])) { // facts are never read by key
 				k.now.add(r.key)
 			}
 		}

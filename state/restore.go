@@ -66,7 +66,7 @@ func (r *Rows) apply(e Entry) {
 	key := appendHead(make([]byte, 0, partitionBytes+len(e.Key)), r.partition, Kind(e.Key[0]))
 	key = append(key, e.Key[1:]...)
 	r.write(key, e.Value)
-	if Kind(e.Key[0]) != KindFact || r.failed() {
+	if !isFact(Kind(e.Key[0])) || r.failed() {
 		return
 	}
 	root := idOf(string(key))

@@ -109,8 +109,8 @@ func appendFact(b []byte, f identity.Fact) []byte {
 }
 
 // decodeFact leaves event and time, which are in the key, to its caller. The body is part of the value.
-func decodeFact(value []byte) (f identity.Fact, err error) {
-	r := read(KindFact, value, version1)
+func decodeFact(k Kind, value []byte) (f identity.Fact, err error) {
+	r := read(k, value, version1)
 	n, home := r.uint(), r.uint()
 	elsewhere := home == n+1 && home != 0
 	if elsewhere {

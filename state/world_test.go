@@ -85,6 +85,7 @@ func aFact(rng *rand.Rand) identity.Fact {
 	}
 	if body := aText(rng); body != "" {
 		f.Body = []byte(body)
+		f.Standing = body == "purchase" // the body tells them apart
 	}
 	return f
 }

@@ -24,6 +24,55 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type ConsentContent_Decision int32
+
+const (
+	ConsentContent_DECISION_UNSPECIFIED ConsentContent_Decision = 0
+	ConsentContent_GRANTED              ConsentContent_Decision = 1
+	ConsentContent_WITHDRAWN            ConsentContent_Decision = 2
+)
+
+// Enum value maps for ConsentContent_Decision.
+var (
+	ConsentContent_Decision_name = map[int32]string{
+		0: "DECISION_UNSPECIFIED",
+		1: "GRANTED",
+		2: "WITHDRAWN",
+	}
+	ConsentContent_Decision_value = map[string]int32{
+		"DECISION_UNSPECIFIED": 0,
+		"GRANTED":              1,
+		"WITHDRAWN":            2,
+	}
+)
+
+func (x ConsentContent_Decision) Enum() *ConsentContent_Decision {
+	p := new(ConsentContent_Decision)
+	*p = x
+	return p
+}
+
+func (x ConsentContent_Decision) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConsentContent_Decision) Descriptor() protoreflect.EnumDescriptor {
+	return file_tributary_v1_journal_proto_enumTypes[0].Descriptor()
+}
+
+func (ConsentContent_Decision) Type() protoreflect.EnumType {
+	return &file_tributary_v1_journal_proto_enumTypes[0]
+}
+
+func (x ConsentContent_Decision) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConsentContent_Decision.Descriptor instead.
+func (ConsentContent_Decision) EnumDescriptor() ([]byte, []int) {
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{4, 0}
+}
+
 // JournalMessage is the value of one journal record: a message to one actor. Which fields a kind uses stands in
 // identity/message.go.
 type JournalMessage struct {
@@ -275,14 +324,15 @@ func (x *Ref) GetGen() uint32 {
 	return 0
 }
 
-// Fact is one delivery of a touch or activity.
+// Fact is one delivery of a touch, activity or consent.
 type Fact struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Event         []byte                 `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"` // first 12 bytes of SHA-256 of the event id
-	At            int64                  `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`      // epoch milliseconds
-	Ids           []byte                 `protobuf:"bytes,3,opt,name=ids,proto3" json:"ids,omitempty"`     // pseudonyms, 16 bytes each
-	Home          []byte                 `protobuf:"bytes,4,opt,name=home,proto3" json:"home,omitempty"`   // pseudonym, or empty
-	Body          []byte                 `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`   // a TouchContent
+	Event         []byte                 `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`        // first 12 bytes of SHA-256 of the event id
+	At            int64                  `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`             // epoch milliseconds
+	Ids           []byte                 `protobuf:"bytes,3,opt,name=ids,proto3" json:"ids,omitempty"`            // pseudonyms, 16 bytes each
+	Home          []byte                 `protobuf:"bytes,4,opt,name=home,proto3" json:"home,omitempty"`          // pseudonym, or empty
+	Body          []byte                 `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`          // a TouchContent, or of a standing fact a ConsentContent
+	Standing      bool                   `protobuf:"varint,6,opt,name=standing,proto3" json:"standing,omitempty"` // holds from its time on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -352,6 +402,13 @@ func (x *Fact) GetBody() []byte {
 	return nil
 }
 
+func (x *Fact) GetStanding() bool {
+	if x != nil {
+		return x.Standing
+	}
+	return false
+}
+
 // TouchContent is what a touch or activity says. Its encoding is canonical: fields in order of number, defaults left
 // out. Of two contents of one event and time the smaller in byte order counts.
 type TouchContent struct {
@@ -369,6 +426,7 @@ type TouchContent struct {
 	Keyword       string                 `protobuf:"bytes,11,opt,name=keyword,proto3" json:"keyword,omitempty"`
 	Placement     string                 `protobuf:"bytes,12,opt,name=placement,proto3" json:"placement,omitempty"`
 	Cost          *Amount                `protobuf:"bytes,13,opt,name=cost,proto3" json:"cost,omitempty"`
+	Consented     bool                   `protobuf:"varint,14,opt,name=consented,proto3" json:"consented,omitempty"` // the sender said with the event itself that the person agrees
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -494,6 +552,66 @@ func (x *TouchContent) GetCost() *Amount {
 	return nil
 }
 
+func (x *TouchContent) GetConsented() bool {
+	if x != nil {
+		return x.Consented
+	}
+	return false
+}
+
+// ConsentContent is what a consent event says. No TouchContent has the same bytes.
+type ConsentContent struct {
+	state         protoimpl.MessageState  `protogen:"open.v1"`
+	EventId       string                  `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Decision      ConsentContent_Decision `protobuf:"varint,15,opt,name=decision,proto3,enum=tributary.v1.ConsentContent_Decision" json:"decision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsentContent) Reset() {
+	*x = ConsentContent{}
+	mi := &file_tributary_v1_journal_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsentContent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsentContent) ProtoMessage() {}
+
+func (x *ConsentContent) ProtoReflect() protoreflect.Message {
+	mi := &file_tributary_v1_journal_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsentContent.ProtoReflect.Descriptor instead.
+func (*ConsentContent) Descriptor() ([]byte, []int) {
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ConsentContent) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *ConsentContent) GetDecision() ConsentContent_Decision {
+	if x != nil {
+		return x.Decision
+	}
+	return ConsentContent_DECISION_UNSPECIFIED
+}
+
 // Amount is exact money: minor units of an ISO 4217 currency.
 type Amount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -505,7 +623,7 @@ type Amount struct {
 
 func (x *Amount) Reset() {
 	*x = Amount{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[4]
+	mi := &file_tributary_v1_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -517,7 +635,7 @@ func (x *Amount) String() string {
 func (*Amount) ProtoMessage() {}
 
 func (x *Amount) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[4]
+	mi := &file_tributary_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -530,7 +648,7 @@ func (x *Amount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Amount.ProtoReflect.Descriptor instead.
 func (*Amount) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Amount) GetMinor() int64 {
@@ -561,7 +679,7 @@ type Statement struct {
 
 func (x *Statement) Reset() {
 	*x = Statement{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[5]
+	mi := &file_tributary_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +691,7 @@ func (x *Statement) String() string {
 func (*Statement) ProtoMessage() {}
 
 func (x *Statement) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[5]
+	mi := &file_tributary_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +704,7 @@ func (x *Statement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Statement.ProtoReflect.Descriptor instead.
 func (*Statement) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Statement) GetEventId() string {
@@ -641,7 +759,7 @@ type Terms struct {
 
 func (x *Terms) Reset() {
 	*x = Terms{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[6]
+	mi := &file_tributary_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +771,7 @@ func (x *Terms) String() string {
 func (*Terms) ProtoMessage() {}
 
 func (x *Terms) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[6]
+	mi := &file_tributary_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +784,7 @@ func (x *Terms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terms.ProtoReflect.Descriptor instead.
 func (*Terms) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Terms) GetVersion() uint32 {
@@ -741,7 +859,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[7]
+	mi := &file_tributary_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +871,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[7]
+	mi := &file_tributary_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +884,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Held) GetConversion() string {
@@ -849,13 +967,14 @@ const file_tributary_v1_journal_proto_rawDesc = "" +
 	"\babsorbed\x18\x14 \x01(\v2\x11.tributary.v1.RefR\babsorbed\"'\n" +
 	"\x03Ref\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x10\n" +
-	"\x03gen\x18\x02 \x01(\rR\x03gen\"f\n" +
+	"\x03gen\x18\x02 \x01(\rR\x03gen\"\x82\x01\n" +
 	"\x04Fact\x12\x14\n" +
 	"\x05event\x18\x01 \x01(\fR\x05event\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x10\n" +
 	"\x03ids\x18\x03 \x01(\fR\x03ids\x12\x12\n" +
 	"\x04home\x18\x04 \x01(\fR\x04home\x12\x12\n" +
-	"\x04body\x18\x05 \x01(\fR\x04body\"\xf3\x02\n" +
+	"\x04body\x18\x05 \x01(\fR\x04body\x12\x1a\n" +
+	"\bstanding\x18\x06 \x01(\bR\bstanding\"\x91\x03\n" +
 	"\fTouchContent\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x1a\n" +
 	"\bactivity\x18\x02 \x01(\bR\bactivity\x12\x12\n" +
@@ -871,7 +990,15 @@ const file_tributary_v1_journal_proto_rawDesc = "" +
 	" \x01(\tR\bcreative\x12\x18\n" +
 	"\akeyword\x18\v \x01(\tR\akeyword\x12\x1c\n" +
 	"\tplacement\x18\f \x01(\tR\tplacement\x12(\n" +
-	"\x04cost\x18\r \x01(\v2\x14.tributary.v1.AmountR\x04cost\":\n" +
+	"\x04cost\x18\r \x01(\v2\x14.tributary.v1.AmountR\x04cost\x12\x1c\n" +
+	"\tconsented\x18\x0e \x01(\bR\tconsented\"\xb0\x01\n" +
+	"\x0eConsentContent\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12A\n" +
+	"\bdecision\x18\x0f \x01(\x0e2%.tributary.v1.ConsentContent.DecisionR\bdecision\"@\n" +
+	"\bDecision\x12\x18\n" +
+	"\x14DECISION_UNSPECIFIED\x10\x00\x12\v\n" +
+	"\aGRANTED\x10\x01\x12\r\n" +
+	"\tWITHDRAWN\x10\x02\":\n" +
 	"\x06Amount\x12\x14\n" +
 	"\x05minor\x18\x01 \x01(\x03R\x05minor\x12\x1a\n" +
 	"\bcurrency\x18\x02 \x01(\tR\bcurrency\"\x90\x01\n" +
@@ -913,36 +1040,40 @@ func file_tributary_v1_journal_proto_rawDescGZIP() []byte {
 	return file_tributary_v1_journal_proto_rawDescData
 }
 
-var file_tributary_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_tributary_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_tributary_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_tributary_v1_journal_proto_goTypes = []any{
-	(*JournalMessage)(nil), // 0: tributary.v1.JournalMessage
-	(*Ref)(nil),            // 1: tributary.v1.Ref
-	(*Fact)(nil),           // 2: tributary.v1.Fact
-	(*TouchContent)(nil),   // 3: tributary.v1.TouchContent
-	(*Amount)(nil),         // 4: tributary.v1.Amount
-	(*Statement)(nil),      // 5: tributary.v1.Statement
-	(*Terms)(nil),          // 6: tributary.v1.Terms
-	(*Held)(nil),           // 7: tributary.v1.Held
+	(ConsentContent_Decision)(0), // 0: tributary.v1.ConsentContent.Decision
+	(*JournalMessage)(nil),       // 1: tributary.v1.JournalMessage
+	(*Ref)(nil),                  // 2: tributary.v1.Ref
+	(*Fact)(nil),                 // 3: tributary.v1.Fact
+	(*TouchContent)(nil),         // 4: tributary.v1.TouchContent
+	(*ConsentContent)(nil),       // 5: tributary.v1.ConsentContent
+	(*Amount)(nil),               // 6: tributary.v1.Amount
+	(*Statement)(nil),            // 7: tributary.v1.Statement
+	(*Terms)(nil),                // 8: tributary.v1.Terms
+	(*Held)(nil),                 // 9: tributary.v1.Held
 }
 var file_tributary_v1_journal_proto_depIdxs = []int32{
-	1,  // 0: tributary.v1.JournalMessage.to:type_name -> tributary.v1.Ref
-	1,  // 1: tributary.v1.JournalMessage.from:type_name -> tributary.v1.Ref
-	5,  // 2: tributary.v1.JournalMessage.statement:type_name -> tributary.v1.Statement
-	2,  // 3: tributary.v1.JournalMessage.fact:type_name -> tributary.v1.Fact
-	7,  // 4: tributary.v1.JournalMessage.held:type_name -> tributary.v1.Held
-	2,  // 5: tributary.v1.JournalMessage.facts:type_name -> tributary.v1.Fact
-	7,  // 6: tributary.v1.JournalMessage.helds:type_name -> tributary.v1.Held
-	1,  // 7: tributary.v1.JournalMessage.members:type_name -> tributary.v1.Ref
-	1,  // 8: tributary.v1.JournalMessage.absorbed:type_name -> tributary.v1.Ref
-	4,  // 9: tributary.v1.TouchContent.cost:type_name -> tributary.v1.Amount
-	4,  // 10: tributary.v1.Statement.amount:type_name -> tributary.v1.Amount
-	4,  // 11: tributary.v1.Terms.value:type_name -> tributary.v1.Amount
-	6,  // 12: tributary.v1.Held.terms:type_name -> tributary.v1.Terms
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	2,  // 0: tributary.v1.JournalMessage.to:type_name -> tributary.v1.Ref
+	2,  // 1: tributary.v1.JournalMessage.from:type_name -> tributary.v1.Ref
+	7,  // 2: tributary.v1.JournalMessage.statement:type_name -> tributary.v1.Statement
+	3,  // 3: tributary.v1.JournalMessage.fact:type_name -> tributary.v1.Fact
+	9,  // 4: tributary.v1.JournalMessage.held:type_name -> tributary.v1.Held
+	3,  // 5: tributary.v1.JournalMessage.facts:type_name -> tributary.v1.Fact
+	9,  // 6: tributary.v1.JournalMessage.helds:type_name -> tributary.v1.Held
+	2,  // 7: tributary.v1.JournalMessage.members:type_name -> tributary.v1.Ref
+	2,  // 8: tributary.v1.JournalMessage.absorbed:type_name -> tributary.v1.Ref
+	6,  // 9: tributary.v1.TouchContent.cost:type_name -> tributary.v1.Amount
+	0,  // 10: tributary.v1.ConsentContent.decision:type_name -> tributary.v1.ConsentContent.Decision
+	6,  // 11: tributary.v1.Statement.amount:type_name -> tributary.v1.Amount
+	6,  // 12: tributary.v1.Terms.value:type_name -> tributary.v1.Amount
+	8,  // 13: tributary.v1.Held.terms:type_name -> tributary.v1.Terms
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_tributary_v1_journal_proto_init() }
@@ -955,13 +1086,14 @@ func file_tributary_v1_journal_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tributary_v1_journal_proto_rawDesc), len(file_tributary_v1_journal_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   8,
+			NumEnums:      1,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_tributary_v1_journal_proto_goTypes,
 		DependencyIndexes: file_tributary_v1_journal_proto_depIdxs,
+		EnumInfos:         file_tributary_v1_journal_proto_enumTypes,
 		MessageInfos:      file_tributary_v1_journal_proto_msgTypes,
 	}.Build()
 	File_tributary_v1_journal_proto = out.File
