@@ -67,7 +67,7 @@ func randomIDs(r *rand.Rand) (ids []ID) {
 func randomRef(r *rand.Rand) Ref { return Ref{randomID(r), uint32(r.IntN(3))} }
 
 func randomFact(r *rand.Rand) Fact {
-	return Fact{Event: EventKeyOf("e"), At: schemas.Millis(r.Int64N(2e12)), IDs: append(randomIDs(r), randomID(r)), Home: randomID(r), Body: []byte("body")}
+	return Fact{Event: EventKeyOf("e"), At: schemas.Millis(r.Int64N(2e12)), IDs: append(randomIDs(r), randomID(r)), Home: randomID(r), Body: []byte("body"), Standing: r.IntN(4) == 0}
 }
 
 func randomHeld(r *rand.Rand) Held {

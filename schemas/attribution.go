@@ -120,6 +120,7 @@ const (
 	UnattributedNoIdentifier       Unattributed = "no_identifier"        // nobody is named
 	UnattributedSharedIdentifier   Unattributed = "shared_identifier"    // named only by identifiers that many people share
 	UnattributedOversizeCustomer   Unattributed = "oversize_customer"    // the customer has more identifiers than a person can have
+	UnattributedNoConsent          Unattributed = "no_consent"           // the customer had touches, and consented to none of them
 	UnattributedNotFirstOccurrence Unattributed = "not_first_occurrence" // an earlier conversion of that name counts instead
 	UnattributedRefunded           Unattributed = "refunded"             // all of its value was refunded
 	UnattributedErased             Unattributed = "erased"               // the person was erased
@@ -137,7 +138,7 @@ var (
 	Causes   = []Cause{CauseConversion, CauseLateEvent, CauseIdentityMerge, CauseIdentitySplit, CauseRefund, CauseConsent,
 		CauseErasure, CauseModel, CauseDuplicate, CauseFinalized, CauseBackfill}
 	UnattributedReasons = []Unattributed{UnattributedNoTouch, UnattributedNoIdentifier, UnattributedSharedIdentifier,
-		UnattributedOversizeCustomer, UnattributedNotFirstOccurrence, UnattributedRefunded, UnattributedErased}
+		UnattributedOversizeCustomer, UnattributedNoConsent, UnattributedNotFirstOccurrence, UnattributedRefunded, UnattributedErased}
 )
 
 // Check verifies the promises of one record that do not need another one: known words; a status that fits change and

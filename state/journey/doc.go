@@ -36,6 +36,10 @@
 //
 // A conversion whose positive value is wholly refunded has the verdict Refunded and an empty path.
 //
+// # Consent
+//
+// Permitted takes away the touches and activities of times at which the customer had withdrawn consent, before Paths.
+//
 // # Example
 //
 // Lookback 30 days, 1 day for impressions, sessions of Google Analytics 4:

@@ -30,6 +30,9 @@ type Touch struct {
 	Keyword    string
 	Placement  string
 
+	// Consented says that the sender told with the event itself that the person agreed to attribution.
+	Consented bool
+
 	// Content is the event's canonical content. It decides between two events with one event id and nothing else reads
 	// it. Two touches with equal EventID, At and Content are the same in every field.
 	Content []byte

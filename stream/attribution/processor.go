@@ -29,6 +29,8 @@ type Rows interface {
 	// Window returns the facts of a journey from one time to another, both included, without those whose event has a
 	// delivery before from: that one counts. Of several deliveries within the window all are returned.
 	Window(root identity.ID, from, to schemas.Millis) []identity.Fact
+	// Standing returns the standing facts of a journey up to a time, included.
+	Standing(root identity.ID, to schemas.Millis) []identity.Fact
 
 	// Timers returns the timers that are due before a time, the first due first, at most limit.
 	Timers(before schemas.Millis, limit int) []state.Timer

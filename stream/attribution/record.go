@@ -98,6 +98,8 @@ func causeOf(c identity.Cause) schemas.Cause {
 		return schemas.CauseRefund
 	case identity.CauseErasure:
 		return schemas.CauseErasure
+	case identity.CauseConsent:
+		return schemas.CauseConsent
 	default:
 		return schemas.CauseConversion
 	}

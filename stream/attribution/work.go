@@ -163,20 +163,33 @@ func (w *Work) scoreRoot(p place, c *change) {
 		return
 	}
 	customer := identity.CustomerID(w.config.Key, p.root, node.Cut)
-	var paths []journey.Path
-	reason := schemas.UnattributedNoTouch
-	if w.config.MaxMembers > 0 && node.Members+1 > w.config.MaxMembers {
-		reason = schemas.UnattributedOversizeCustomer
-		paths = w.config.Rules.Paths(nil, conversions, wanted.has)
-	} else {
-		paths = w.config.Rules.Paths(touches(rows.Window(p.root, from, to)), conversions, wanted.has)
+	var permitted, withheld []journey.Touch
+	oversize := w.config.MaxMembers > 0 && node.Members+1 > w.config.MaxMembers
+	if !oversize {
+		permitted, withheld = journey.Permitted(touches(rows.Window(p.root, from, to)), consents(rows.Standing(p.root, to)))
 	}
-	for _, path := range paths {
+	for _, path := range w.config.Rules.Paths(permitted, conversions, wanted.has) {
+		reason := schemas.UnattributedNoTouch
+		switch {
+		case oversize:
+			reason = schemas.UnattributedOversizeCustomer
+		case len(path.Touches) == 0 && w.eligible(withheld, conversions, path.Conversion.ID):
+			reason = schemas.UnattributedNoConsent
+		}
 		h := held[path.Conversion.ID]
 		if w.revise(h, customer, path, reason, c) {
 			rows.PutHeld(p.root, *h)
 		}
 	}
+}
+
+// eligible reports whether one of the touches would share the conversion's credit if there were no others.
+func (w *Work) eligible(touches []journey.Touch, conversions []journey.Conversion, id string) bool {
+	if len(touches) == 0 {
+		return false
+	}
+	paths := w.config.Rules.Paths(touches, conversions, func(other string) bool { return other == id })
+	return len(paths) == 1 && len(paths[0].Touches) > 0
 }
 
 type set map[string]struct{}

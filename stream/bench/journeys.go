@@ -185,7 +185,7 @@ func (g *journeyGroup) touch(root identity.ID, at time.Time) identity.Message {
 	g.events++
 	id := fmt.Sprintf("event-%015d", g.events)
 	millis := schemas.MillisOf(at)
-	body := attribution.TouchContent(id, &schemas.Touch{Kind: "click", Channel: "paid_search", Source: "google", Medium: "cpc", Campaign: "spring-sale-2026"})
+	body := attribution.TouchContent(id, &schemas.Touch{Kind: "click", Channel: "paid_search", Source: "google", Medium: "cpc", Campaign: "spring-sale-2026"}, false)
 	return identity.Message{Kind: identity.KindEvent, To: identity.Ref{ID: root}, Time: millis, IDs: []identity.ID{root}, Fresh: true,
 		Fact: &identity.Fact{Event: identity.EventKeyOf(id), At: millis, Body: body}}
 }

@@ -13,6 +13,7 @@ package ingest
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"tributary/identity"
@@ -30,8 +31,9 @@ type Consent string
 
 // The policies.
 const (
-	ConsentFilter Consent = "filter" // it is counted and goes no further
-	ConsentRefuse Consent = "refuse" // it is a dead letter
+	ConsentAnonymous Consent = "anonymous" // a conversion or refund goes on without identifiers and touch, else as ConsentFilter
+	ConsentFilter    Consent = "filter"    // it is counted and goes no further
+	ConsentRefuse    Consent = "refuse"    // it is a dead letter
 )
 
 // Ingest turns source records into journal messages. It is safe for concurrent use if its parts are.
@@ -75,17 +77,21 @@ func refusalOf(err error) *schemas.Refusal {
 
 func (in *Ingest) event(e *schemas.Event) Result {
 	r := Result{At: e.OccurredAt, Ignored: e.Ignored}
-	if e.Type == schemas.TypeConsent || e.Type == schemas.TypeCost {
+	if e.Type == schemas.TypeCost {
 		r.Filtered = schemas.FilteredUnused
 		return r
 	}
-	if e.Type != schemas.TypeForget && e.Consent != nil && !e.Consent.Attribution {
-		if in.WithoutConsent == ConsentRefuse {
+	if e.Type != schemas.TypeForget && e.Type != schemas.TypeConsent && e.Consent != nil && !e.Consent.Attribution {
+		switch sale := e.Type == schemas.TypeConversion || e.Type == schemas.TypeRefund; {
+		case in.WithoutConsent == ConsentRefuse:
 			r.Refusal = &schemas.Refusal{Reason: schemas.ReasonConsentRefused, Field: "consent.attribution"}
-		} else {
+			return r
+		case in.WithoutConsent == ConsentAnonymous && sale:
+			e.Identifiers, e.Touch = nil, nil
+		default:
 			r.Filtered = schemas.FilteredNoConsent
+			return r
 		}
-		return r
 	}
 	ids, outcome := in.Normalizer.IDs(e.Identifiers, nil)
 	r.Identifiers = outcome
@@ -126,6 +132,8 @@ func (in *Ingest) messages(e *schemas.Event, ids []identity.ID) []identity.Messa
 			messages[i] = identity.Message{Kind: identity.KindForget, To: identity.Ref{ID: id}, Time: e.OccurredAt, Fresh: i == 0}
 		}
 		return messages
+	case schemas.TypeConsent:
+		return consent(e, ids)
 	default: // touch, activity, identify
 		m := identity.Message{Kind: identity.KindEvent, To: identity.Ref{ID: ids[0]}, Time: e.OccurredAt, IDs: ids, Fresh: true}
 		if e.Type != schemas.TypeIdentify {
@@ -135,12 +143,27 @@ func (in *Ingest) messages(e *schemas.Event, ids []identity.ID) []identity.Messa
 	}
 }
 
+// consent gives the customer's word to its identifiers. One that withdraws links nobody: each identifier hears of it alone.
+func consent(e *schemas.Event, ids []identity.ID) (messages []identity.Message) {
+	fact := identity.Fact{Event: identity.EventKeyOf(e.ID), At: e.OccurredAt, Standing: true,
+		Body: attribution.ConsentContent(e.ID, e.Consent.Attribution)}
+	alone := len(ids)
+	if !e.Consent.Attribution {
+		alone = 1
+	}
+	for of := range slices.Chunk(ids, alone) {
+		messages = append(messages, identity.Message{Kind: identity.KindEvent, To: identity.Ref{ID: of[0]}, Time: e.OccurredAt, IDs: of,
+			Fact: &fact, Cause: identity.CauseConsent, Fresh: len(messages) == 0})
+	}
+	return messages
+}
+
 // fact is the event's touch, or its activity.
 func (in *Ingest) fact(e *schemas.Event) *identity.Fact {
 	if e.Touch != nil && e.Touch.Channel == "" {
 		e.Touch.Channel = in.Channels.Channel(e.Touch)
 	}
-	return &identity.Fact{Event: identity.EventKeyOf(e.ID), At: e.OccurredAt, Body: attribution.TouchContent(e.ID, e.Touch)}
+	return &identity.Fact{Event: identity.EventKeyOf(e.ID), At: e.OccurredAt, Body: attribution.TouchContent(e.ID, e.Touch, e.Consent != nil && e.Consent.Attribution)}
 }
 
 // statement is what the event says of its conversion.

@@ -115,6 +115,13 @@ func factWords(f *identity.Fact) string {
 	if f == nil {
 		return ""
 	}
+	if f.Standing {
+		var c tributarypb.ConsentContent
+		if err := c.UnmarshalVT(f.Body); err != nil {
+			return ": " + err.Error()
+		}
+		return fmt.Sprintf(": consent %s %s", c.EventId, c.Decision)
+	}
 	var c tributarypb.TouchContent
 	switch err := c.UnmarshalVT(f.Body); {
 	case err != nil:
@@ -209,7 +216,7 @@ func TestPolicies(t *testing.T) {
 	in.WithoutConsent, in.DefaultCurrency = ingest.ConsentRefuse, ""
 	for record, want := range map[string]string{
 		`{"event_id":"e1","type":"touch","occurred_at":1,"identifiers":{"email":"a@example.com"},"touch":{},"consent":{"attribution":false}}`: "refused consent.attribution consent_refused",
-		`{"event_id":"e1","type":"consent","occurred_at":1,"identifiers":{"email":"a@example.com"},"consent":{"attribution":false}}`:          "filtered unused_type",
+		`{"event_id":"e1","type":"consent","occurred_at":1,"identifiers":{"email":"a@example.com"},"consent":{"attribution":false}}`:          "event to email [email] at 1970-01-01T00:00:00.001Z: consent e1 WITHDRAWN",
 		`{"event_id":"e1","type":"conversion","occurred_at":1,"conversion":{"name":"purchase","value":"99.90"}}`:                              "refused conversion.currency unknown_currency",
 	} {
 		r := in.Record([]byte(record), now)

@@ -120,8 +120,9 @@ var afterLimits = []Setting{
 	{Path: "identity.limits.max_members", Default: "1000", Rule: between(0, 10_000_000),
 		Why: "identifiers of one customer; a customer of more is not attributed. 0: no limit. No person has so many"},
 
-	{Path: "consent.without", Default: "filter", Rule: oneOf("filter", "refuse"),
-		Why: "an event with consent.attribution false is counted and dropped (filter), or a dead letter (refuse)"},
+	{Path: "consent.without", Default: "anonymous", Rule: oneOf("anonymous", "filter", "refuse"),
+		Why: "an event with consent.attribution false is counted and dropped (filter), or a dead letter (refuse). anonymous drops as filter " +
+			"does, but keeps conversions and refunds without identifiers: unattributed, and the books still balance"},
 
 	{Path: "channels.rules", Default: "[]", Rule: anyList, Why: "rules tried before the grouping, the first that matches wins; see stream/channels"},
 	{Path: "channels.rules[].channel", Rule: matching(`^\S(.{0,62}\S)?$`, fmt.Sprintf("1 to %d bytes without spaces at the ends", channels.MaxName)),

@@ -51,13 +51,15 @@ func Population(r *rand.Rand, n int) []Delivery {
 	var all []Delivery
 	for i := range n {
 		s := Delivery{id: fmt.Sprintf("e%d", i), at: at()}
-		switch k := r.IntN(20); {
+		switch k := r.IntN(23); {
 		case k < 9:
-			s.typ, s.ids, s.touch = "touch", identifiers(1), touch()
+			s.typ, s.ids, s.touch, s.agreed = "touch", identifiers(1), touch(), r.IntN(10) == 0
 		case k < 11:
 			s.typ, s.ids = "activity", identifiers(1)
 		case k < 13:
 			s.typ, s.ids = "identify", identifiers(2)
+		case k >= 20:
+			s.typ, s.ids, s.agreed = "consent", identifiers(1), r.IntN(2) == 0
 		case k < 18:
 			s.typ, s.ids, s.minor = "conversion", identifiers(0), r.Int64N(128)
 			s.name = []string{"purchase", "lead", "paid"}[r.IntN(3)]
@@ -80,11 +82,11 @@ func Population(r *rand.Rand, n int) []Delivery {
 		s := all[r.IntN(len(all))]
 		switch r.IntN(5) {
 		case 0:
-			if s.typ == "touch" || s.typ == "activity" {
+			if s.typ == "touch" || s.typ == "activity" || s.typ == "consent" {
 				s.ids = append(slices.Clone(s.ids), identifier())
 			}
 		case 1:
-			if s.typ == "touch" {
+			if s.typ == "touch" || s.typ == "consent" {
 				s.at = at()
 			}
 		case 2:
@@ -92,6 +94,9 @@ func Population(r *rand.Rand, n int) []Delivery {
 				t := *s.touch
 				t.channel = channels[r.IntN(len(channels))]
 				s.touch = &t
+			}
+			if s.typ == "consent" {
+				s.agreed = !s.agreed
 			}
 		case 3:
 			if s.typ == "conversion" || s.typ == "refund" {
@@ -105,7 +110,8 @@ func Population(r *rand.Rand, n int) []Delivery {
 
 // RandomRules draws settings. Half of the limits are far below what anyone would choose, so that they are met.
 func RandomRules(r *rand.Rand) Rules {
-	out := Rules{Timeout: int64(30 * time.Minute / time.Millisecond), Lookback: (1 + r.Int64N(40)) * day, UnitSession: r.IntN(2) == 0,
+	longest := []int64{3, 40}[r.IntN(2)]
+	out := Rules{Timeout: int64(30 * time.Minute / time.Millisecond), Lookback: (1 + r.Int64N(longest)) * day, UnitSession: r.IntN(2) == 0,
 		First: map[string]bool{}, Reset: map[string]bool{}, LookbackOf: map[string]int64{}, Alike: map[string]int{}}
 	if r.IntN(2) == 0 {
 		out.LookbackOf["impression"] = day

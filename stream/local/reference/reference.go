@@ -32,6 +32,7 @@ type Delivery struct {
 	conv    string // conversion id; "" on a conversion: the event id
 	name    string
 	minor   int64 // value or refund, in cents
+	agreed  bool  // a consent: it is given, else withdrawn; a touch: the sender says so with it
 }
 
 type touchFields struct{ kind, channel, source, campaign string }
@@ -51,6 +52,9 @@ func (s Delivery) JSON() []byte {
 	}
 	if s.touch != nil {
 		e["touch"] = map[string]string{"kind": s.touch.kind, "channel": s.touch.channel, "source": s.touch.source, "campaign": s.touch.campaign}
+	}
+	if s.typ == "consent" || s.agreed {
+		e["consent"] = map[string]bool{"attribution": s.agreed}
 	}
 	amount := fmt.Sprintf("%d.%02d", s.minor/100, s.minor%100)
 	switch s.typ {
@@ -164,6 +168,12 @@ func Answers(all []Delivery, r Rules) map[string]Answer {
 	byConversion := map[string][]string{}
 	for _, s := range all {
 		ids := normals(s.ids)
+		if s.typ == "consent" && !s.agreed { // links nobody
+			for _, id := range ids {
+				lists = append(lists, []string{id})
+			}
+			continue
+		}
 		if s.typ != "conversion" {
 			lists = append(lists, ids)
 			continue
@@ -222,7 +232,15 @@ func Answers(all []Delivery, r Rules) map[string]Answer {
 				c.reason = "refunded"
 			}
 		}
-		events := touchesOf(all, customer, owner)
+		words := wordsOf(all, customer, shared, component)
+		var events, withheld []event
+		for _, e := range touchesOf(all, customer, owner) {
+			if e.agreed || permittedBy(words, e.at) {
+				events = append(events, e)
+			} else {
+				withheld = append(withheld, e)
+			}
+		}
 		var times []int64
 		for _, c := range cs {
 			times = append(times, c.at)
@@ -245,7 +263,12 @@ func Answers(all []Delivery, r Rules) map[string]Answer {
 						resetAt, resetEvent = d.at, d.event
 					}
 				}
+				without := c.Answer
 				c.path(events, times, r, resetAt, resetEvent, c.resets)
+				without.path(withheld, times, r, resetAt, resetEvent, c.resets)
+				if len(c.touches) == 0 && len(without.touches) > 0 {
+					c.reason = "no_consent"
+				}
 			}
 			c.status = "provisional"
 			if c.reason == "refunded" || c.reason == "not_first_occurrence" {
@@ -394,6 +417,41 @@ func touchesOf(all []Delivery, customer string, owner func([]string) string) []e
 	}
 	sort.Slice(out, func(i, j int) bool { return less(out[i].at, out[i].id, out[j].at, out[j].id) })
 	return out
+}
+
+// wordsOf returns what a customer said about consent, one word an event id. A withdrawal reaches every customer that it
+// names; what gives consent belongs to one, as a touch does.
+func wordsOf(all []Delivery, customer string, shared map[string]bool, component map[string]string) map[string]Delivery {
+	words := map[string]Delivery{}
+	for _, s := range all {
+		if s.typ != "consent" {
+			continue
+		}
+		mine := false
+		for _, id := range normals(s.ids) {
+			if !shared[id] {
+				mine = mine || component[id] == customer
+				if s.agreed {
+					break
+				}
+			}
+		}
+		if have, ok := words[s.id]; mine && (!ok || s.at < have.at || s.at == have.at && s.agreed) { // GRANTED is the smaller number
+			words[s.id] = s
+		}
+	}
+	return words
+}
+
+// permittedBy reports whether the last word up to a time, if there is one, gives consent.
+func permittedBy(words map[string]Delivery, at int64) bool {
+	given, since := true, int64(-1)
+	for _, s := range words {
+		if s.at <= at && (s.at > since || s.at == since && !s.agreed) {
+			given, since = s.agreed, s.at
+		}
+	}
+	return given
 }
 
 // content sorts like the canonical bytes as far as the test data go: deliveries of one event at one time differ in the
