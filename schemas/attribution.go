@@ -178,9 +178,9 @@ func checkStatus(a *Attribution) error {
 	switch {
 	case retracted != a.Unattributed.Retracts():
 		return fmt.Errorf("status %s with reason %q", a.Status, a.Unattributed)
-	case retracted != (a.Change == ChangeRetraction):
-		return fmt.Errorf("change %s with status %s", a.Change, a.Status)
-	case a.Change == ChangeFinal && a.Status != StatusFinal:
+	case retracted && a.Change != ChangeRetraction && a.Change != ChangeFinal,
+		!retracted && a.Change == ChangeRetraction,
+		a.Status == StatusProvisional && a.Change == ChangeFinal:
 		return fmt.Errorf("change %s with status %s", a.Change, a.Status)
 	case (a.Unattributed == Attributed) != (len(a.Touches) > 0):
 		return fmt.Errorf("%d touches with reason %q", len(a.Touches), a.Unattributed)
