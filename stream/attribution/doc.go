@@ -11,4 +11,7 @@
 //	w.Message(3, &event, "2026-03-01T10:00:00Z")       // a click enters a journey
 //	w.Message(3, &conversion, "2026-03-01T10:05:00Z")  // a token comes to the same root
 //	w.Finish()                                          // one record, revision 1
+//
+// Advance says how far time has come: conversions whose time and the allowed lateness are behind it become final, with one
+// more revision. After that their answer stays as it is, whatever else happens, unless the person is forgotten.
 package attribution

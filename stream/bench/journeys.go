@@ -177,7 +177,7 @@ func (g *journeyGroup) transaction(late bool, atOnce int) (time.Duration, error)
 }
 
 func (g *journeyGroup) add(m identity.Message) {
-	g.pipeline.Add(ingest.Result{At: m.Time, Messages: []identity.Message{m}})
+	g.pipeline.Add(ingest.Result{At: m.Time, Messages: []identity.Message{m}}, m.Time)
 }
 
 // touch is the message that ingest makes of a click.

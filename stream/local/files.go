@@ -112,7 +112,7 @@ func (p *Pipeline) Feed(ctx context.Context, now schemas.Millis, read func(each 
 	}()
 	for batch := range batches {
 		for _, d := range batch {
-			p.Add(d.result)
+			p.Add(d.result, now)
 			after(d.line, d.result)
 		}
 		if p.waiting >= feedMessages {

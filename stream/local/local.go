@@ -10,6 +10,8 @@
 package local
 
 import (
+	"time"
+
 	"tributary/identity"
 	"tributary/schemas"
 	"tributary/state"
@@ -28,6 +30,11 @@ type Config struct {
 	// EveryBatch scores after each batch, as the service does, and not once at the end: the same last answers, with the
 	// revisions on the way.
 	EveryBatch bool
+
+	// Timed gives the input a watermark, as a source partition has one: events can be late, and conversions become final.
+	// Without it nothing is late and every answer stays provisional.
+	Timed          bool
+	OutOfOrderness time.Duration // how far the watermark stays behind the newest event
 }
 
 // DefaultBatch is enough messages to make writing them cheap and few enough to keep their rows in memory.
@@ -50,6 +57,7 @@ type Pipeline struct {
 	batch   *state.Batch
 	work    *attribution.Work
 	newest  schemas.Millis
+	clock   watermark
 	err     error
 
 	Ledger metrics.Ledger
@@ -71,12 +79,12 @@ func New(c Config, store *state.Store, out Output) *Pipeline {
 // became of it.
 func (p *Pipeline) Event(value []byte, at schemas.Millis) ingest.Result {
 	r := p.config.Ingest.Record(value, at)
-	p.Add(r)
+	p.Add(r, at)
 	return r
 }
 
-// Add takes a source record that ingest has decided on.
-func (p *Pipeline) Add(r ingest.Result) {
+// Add takes a source record that ingest has decided on, and when it was stamped.
+func (p *Pipeline) Add(r ingest.Result, at schemas.Millis) {
 	p.Ledger.Received++
 	p.newest = max(p.newest, r.At)
 	switch {
@@ -86,6 +94,9 @@ func (p *Pipeline) Add(r ingest.Result) {
 	case r.Filtered != "":
 		p.Ledger.Filtered++
 		p.Counts.Filtered[r.Filtered]++
+	case p.late(&r, at):
+		p.Ledger.Late++
+		return
 	default:
 		p.Ledger.Journaled++
 	}
@@ -123,7 +134,7 @@ func (p *Pipeline) Step(partition int32, n int) {
 		return
 	}
 	for i := range n { // what comes meanwhile queues behind the rest
-		p.work.Message(partition, queue.at(i), attribution.Stamp{At: p.newest})
+		p.work.Message(partition, queue.at(i), p.stamp())
 	}
 	queue.drop(n)
 	p.waiting -= n
@@ -133,18 +144,27 @@ func (p *Pipeline) Step(partition int32, n int) {
 	p.commit()
 }
 
-// Finish runs to the end and scores what has not been scored.
+// Finish runs to the end and scores what has not been scored. With a watermark, what it has passed becomes final. More
+// events may follow.
 func (p *Pipeline) Finish() error {
 	if err := p.Run(); err != nil {
 		return err
 	}
 	p.work.Finish()
+	p.settle()
 	p.commit()
 	l := p.work.Ledger
 	p.Ledger.Applied, p.Ledger.Duplicate, p.Ledger.Conflicts = l.Applied, l.Duplicate, l.Conflict
 	p.Ledger.Forgotten, p.Ledger.Shared = l.Forgotten, l.Shared
 	return p.err
 }
+
+func (p *Pipeline) stamp() attribution.Stamp {
+	return attribution.Stamp{At: p.newest, Watermark: p.clock.settled}
+}
+
+// Withheld is how often a final conversion would have had another revision.
+func (p *Pipeline) Withheld() int64 { return p.work.Withheld }
 
 // Rows is called by the work.
 func (p *Pipeline) Rows(partition int32) attribution.Rows {

@@ -39,6 +39,7 @@ type Metrics struct {
 	events      *prometheus.CounterVec
 	conflicts   prometheus.Counter
 	revisions   *prometheus.CounterVec
+	withheld    prometheus.Counter
 
 	ledger ledger
 }
@@ -76,6 +77,7 @@ func New(version string) *Metrics {
 	m.events = counters("tributary_journey_events_total", "Journaled events by what became of them.", "outcome")
 	m.conflicts = counter("tributary_journey_conflicts_total", "Duplicates whose content differed from the first delivery.")
 	m.revisions = counters("tributary_attribution_revisions_total", "Revisions emitted, by change and cause.", "change", "cause")
+	m.withheld = counter("tributary_attribution_withheld_revisions_total", "Revisions that were not emitted because the conversion is final.")
 	for _, outcome := range []string{"applied", "duplicate", "forgotten", "shared", "late"} {
 		m.events.WithLabelValues(outcome)
 	}
@@ -129,6 +131,7 @@ type Journeyed struct {
 	Messages  map[identity.Kind]int64
 	Ledger    identity.Ledger
 	Revisions map[Revision]int64
+	Withheld  int64 // revisions that were not emitted because the conversion is final
 }
 
 // Revision is a kind of revision.
@@ -152,6 +155,7 @@ func (m *Metrics) Journeyed(j *Journeyed) {
 		m.revisions.WithLabelValues(string(r.Change), string(r.Cause)).Add(float64(n))
 		m.ledger.revisions.Add(n)
 	}
+	m.withheld.Add(float64(j.Withheld))
 }
 
 // Lane registers what a lane counts. role and number tell it apart from the others of the process.

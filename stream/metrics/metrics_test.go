@@ -33,7 +33,7 @@ func TestTheLedgerAddsUp(t *testing.T) {
 	}
 	m.Journeyed(&metrics.Journeyed{Messages: map[identity.Kind]int64{identity.KindEvent: 9},
 		Ledger:    identity.Ledger{Applied: 5, Duplicate: 1, Conflict: 1, Shared: 1},
-		Revisions: map[metrics.Revision]int64{{Change: schemas.ChangeAttribution, Cause: schemas.CauseConversion}: 2}})
+		Revisions: map[metrics.Revision]int64{{Change: schemas.ChangeAttribution, Cause: schemas.CauseConversion}: 2}, Withheld: 3})
 	if l := m.Ledger(); !l.Settled() || l.Refused != 1 || l.Filtered != 2 || l.Conflicts != 1 {
 		t.Errorf("%+v", l)
 	}
@@ -53,6 +53,7 @@ func TestTheLedgerAddsUp(t *testing.T) {
 		`tributary_journey_events_total{outcome="late"} 0`,
 		`tributary_journey_messages_total{kind="event"} 9`,
 		`tributary_attribution_revisions_total{cause="conversion",change="ATTRIBUTION"} 2`,
+		`tributary_attribution_withheld_revisions_total 3`,
 		`tributary_build_info{version="test"} 1`,
 	} {
 		if !strings.Contains(text, line+"\n") {

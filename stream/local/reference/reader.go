@@ -12,12 +12,12 @@ import (
 type Reader struct {
 	Newest map[string]*schemas.Attribution
 	Faults []string // what no reader should ever see
-	digest map[string]uint64
+	final  map[string]bool
 }
 
 // NewReader returns a reader that has seen nothing.
 func NewReader() *Reader {
-	return &Reader{Newest: map[string]*schemas.Attribution{}, digest: map[string]uint64{}}
+	return &Reader{Newest: map[string]*schemas.Attribution{}, final: map[string]bool{}}
 }
 
 // Attribution takes the next record, which stays the caller's.
@@ -28,19 +28,43 @@ func (r *Reader) Attribution(a *schemas.Attribution) {
 	if err := a.Check(); err != nil {
 		fault("%v\n%s", err, a.Encode(nil))
 	}
-	if old := r.Newest[a.ConversionID]; old != nil && a.Revision <= old.Revision {
-		fault("revision %d after %d", a.Revision, old.Revision)
+	if old := r.Newest[a.ConversionID]; old != nil {
+		r.follows(old, a, fault)
+	} else if a.Change == schemas.ChangeFinal {
+		fault("final before it had an answer")
 	}
-	if r.digest[a.ConversionID] == a.Digest() && r.Newest[a.ConversionID] != nil {
-		fault("revision %d says what the one before said", a.Revision)
+	if a.Change == schemas.ChangeFinal {
+		r.final[a.ConversionID] = true
 	}
-	r.digest[a.ConversionID] = a.Digest()
 	c, err := schemas.DecodeAttribution(a.Encode(nil))
 	if err != nil {
 		fault("%v", err)
 		return
 	}
 	r.Newest[a.ConversionID] = &c
+}
+
+// follows checks a record against the one before it.
+func (r *Reader) follows(old, a *schemas.Attribution, fault func(string, ...any)) {
+	wasFinal := r.final[a.ConversionID]
+	allowed := a.Cause == schemas.CauseBackfill || a.Cause == schemas.CauseErasure
+	if a.Revision <= old.Revision {
+		fault("revision %d after %d", a.Revision, old.Revision)
+	}
+	switch {
+	case a.Change == schemas.ChangeFinal && wasFinal:
+		fault("revision %d is final again", a.Revision)
+	case a.Change == schemas.ChangeFinal:
+		repeated := *old
+		repeated.Status = a.Status
+		if repeated.Digest() != a.Digest() {
+			fault("revision %d is final and has a new answer", a.Revision)
+		}
+	case old.Digest() == a.Digest():
+		fault("revision %d says what the one before said", a.Revision)
+	case wasFinal && (!allowed || a.Status == schemas.StatusProvisional):
+		fault("revision %d, %s by %s, came after the final one", a.Revision, a.Change, a.Cause)
+	}
 }
 
 // Differences compares the newest revisions with the reference and returns what differs.
@@ -59,6 +83,9 @@ func (r *Reader) Differences(want map[string]Answer) (out []string) {
 			if i < len(a.Touches) {
 				out = append(out, t.differs(id, a, i)...)
 			}
+		}
+		if w.past {
+			continue
 		}
 		if old, ok := customer[a.CustomerID]; ok && old != w.customer {
 			out = append(out, fmt.Sprintf("%s: one customer id for two customers", id))

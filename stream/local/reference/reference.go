@@ -106,6 +106,7 @@ type Answer struct {
 	net      int64
 	touches  []credited
 	journey  [3]int64 // touches, sessions, first time
+	past     bool     // of a moment that is over: its customer is called what it was called then
 }
 
 type credited struct {

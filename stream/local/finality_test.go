@@ -1,0 +1,209 @@
+package local_test
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tributary/identity"
+	"tributary/schemas"
+	"tributary/state"
+	"tributary/stream/local"
+	"tributary/stream/local/reference"
+)
+
+const day = int64(24 * time.Hour / time.Millisecond)
+
+// timed is a random population in an order of arrival in which some come late, with the pipeline and the reference.
+type timed struct {
+	*reader
+	r          *rand.Rand
+	deliveries []reference.Delivery
+	line       reference.Timeline
+	pipeline   *local.Pipeline
+	store      *state.Store
+	partitions int32
+}
+
+// newTimed delays each delivery by up to spread times the disorder that is allowed: up to 1, nothing is late.
+func newTimed(t testing.TB, seed uint64, spread float64) *timed {
+	r := rand.New(rand.NewPCG(seed, 0))
+	w := &timed{reader: newReader(t), r: r, deliveries: reference.Population(r, 3+r.IntN(40)), partitions: 1 + r.Int32N(16)}
+	w.line = reference.Timeline{Rules: reference.RandomRules(r), OutOfOrderness: r.Int64N(day), Allowed: r.Int64N(20) * day}
+	delay := make([]int64, len(w.deliveries))
+	order := make([]int, len(w.deliveries))
+	for i := range order {
+		order[i] = i
+		delay[i] = int64(spread * r.Float64() * float64(w.line.OutOfOrderness+w.line.Allowed))
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Compare(w.deliveries[a].At()+delay[a], w.deliveries[b].At()+delay[b])
+	})
+	sorted := make([]reference.Delivery, len(order))
+	for i, j := range order {
+		sorted[i] = w.deliveries[j]
+	}
+	w.deliveries = sorted
+
+	var err error
+	if w.store, err = state.OpenMemory(); err != nil {
+		t.Fatal(err)
+	}
+	config := settingsOf(t, w.line.Rules, int(w.partitions))
+	config.EveryBatch = r.IntN(2) == 0
+	config.Timed, config.OutOfOrderness = true, time.Duration(w.line.OutOfOrderness)*time.Millisecond
+	config.Attribution.AllowedLateness = time.Duration(w.line.Allowed) * time.Millisecond
+	config.Attribution.Limits.ChunkBytes = 1 + r.IntN(2000)
+	config.BatchMessages = 1 + r.IntN(50)
+	w.pipeline = local.New(config, w.store, w.reader)
+	return w
+}
+
+// deliver gives the delivery to the pipeline and to the reference, and reports whether it was late.
+func (w *timed) deliver(d reference.Delivery) (late bool) {
+	before := w.pipeline.Ledger.Late
+	w.pipeline.Event(d.JSON(), schemas.Millis(d.At()))
+	late = w.pipeline.Ledger.Late > before
+	if taken := w.line.Deliver(d); taken == late {
+		w.t.Errorf("late: %v, by the reference %v", late, !taken)
+	}
+	return late
+}
+
+// step handles some messages.
+func (w *timed) step() {
+	w.pipeline.Step(w.r.Int32N(w.partitions), 1+w.r.IntN(5))
+}
+
+// settle lets everything arrive and what is due become final, and compares with the reference.
+func (w *timed) settle() string {
+	if err := w.pipeline.Finish(); err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.Join(w.Differences(w.line.Settle()), "\n")
+}
+
+// Every final record is what the reference answers for what had arrived when it became final, and stays it.
+func TestFinalRecordsEqualTheReference(t *testing.T) {
+	finals, late, withheld := 0, int64(0), int64(0)
+	all := seeds(t, 800)
+	for _, seed := range all {
+		w := newTimed(t, seed, []float64{0, 0.5, 1, 3}[seed%4])
+		for i, d := range w.deliveries {
+			if w.deliver(d) && seed%4 < 3 {
+				t.Errorf("delivery %d is late", i)
+			}
+			for range w.r.IntN(3) {
+				w.step()
+			}
+			if w.r.IntN(6) == 0 || i == len(w.deliveries)-1 {
+				if diff := w.settle(); diff != "" {
+					t.Fatalf("TRIBUTARY_SEED=%d, after %d of %d deliveries:\n%s", seed, i+1, len(w.deliveries), diff)
+				}
+			}
+			if t.Failed() {
+				t.Fatalf("TRIBUTARY_SEED=%d", seed)
+			}
+		}
+		if !w.pipeline.Ledger.Settled() {
+			t.Fatalf("TRIBUTARY_SEED=%d: the ledger does not add up: %+v", seed, w.pipeline.Ledger)
+		}
+		finals += w.line.Finals()
+		late += w.pipeline.Ledger.Late
+		withheld += w.pipeline.Withheld()
+		w.store.Close()
+	}
+	t.Logf("%d conversions final, %d events late, %d revisions withheld", finals, late, withheld)
+	if len(all) > 50 && (finals == 0 || late == 0 || withheld == 0) {
+		t.Error("nothing was tried")
+	}
+}
+
+// Wherever the token of a conversion that is not final comes to rest, there is one timer for it, at the right time.
+func TestEveryTokenAtRestHasOneTimer(t *testing.T) {
+	tokens := 0
+	for _, seed := range seeds(t, 200) {
+		w := newTimed(t, seed, 1)
+		check := func() {
+			n, fault := w.checkTimers()
+			if tokens += n; fault != "" {
+				t.Fatalf("TRIBUTARY_SEED=%d: %s", seed, fault)
+			}
+		}
+		for _, d := range w.deliveries {
+			w.deliver(d)
+			for range w.r.IntN(4) {
+				w.step()
+				check()
+			}
+			if w.r.IntN(10) == 0 {
+				w.settle()
+				check()
+			}
+		}
+		w.settle()
+		check()
+		w.store.Close()
+	}
+	if tokens == 0 {
+		t.Error("no token was looked at")
+	}
+}
+
+// checkTimers looks at all rows and returns the number of tokens that rest and are not final.
+func (w *timed) checkTimers() (tokens int, fault string) {
+	type rest struct {
+		root       identity.ID
+		conversion identity.ConversionKey
+	}
+	b := w.store.NewBatch()
+	defer b.Close()
+	for p := range w.partitions {
+		rows := b.Rows(p)
+		timers := map[rest][]state.Timer{}
+		for _, timer := range rows.Timers(schemas.MaxMillis, 1_000_000) {
+			at := rest{timer.Root, timer.Conversion}
+			timers[at] = append(timers[at], timer)
+		}
+		err := w.store.Entries(p, func(e state.Entry) bool {
+			var at rest
+			var token identity.Held
+			switch state.Kind(e.Key[0]) {
+			case state.KindHeld:
+				at = rest{identity.ID(e.Key[1:]), identity.ConversionKey(e.Key[17:])}
+				token, _ = rows.Held(at.root, at.conversion)
+			case state.KindConversion:
+				at.conversion = identity.ConversionKey(e.Key[1:])
+				if c, _ := rows.Conversion(at.conversion); c.Parked {
+					token = c.Token
+				}
+			}
+			if !token.Custody || token.Final {
+				return true
+			}
+			tokens++
+			due := token.Terms.At + schemas.Millis(w.line.Allowed)
+			n := 0
+			for _, timer := range timers[at] {
+				if timer.Due == due {
+					n++
+				}
+			}
+			if n != 1 {
+				fault = fmt.Sprintf("%s rests with %d timers due at %v", token.Conversion, n, due)
+			}
+			return fault == ""
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := b.Err(); err != nil {
+		w.t.Fatal(err)
+	}
+	return tokens, fault
+}
