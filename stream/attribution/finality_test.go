@@ -116,7 +116,7 @@ func (w *world) timers() (due []schemas.Millis) {
 
 func touch(event string, at schemas.Millis, ids ...identity.ID) identity.Message {
 	return identity.Message{Kind: identity.KindEvent, To: identity.Ref{ID: ids[0]}, Time: at, IDs: ids, Fresh: true, Fact: &identity.Fact{
-		Event: identity.EventKeyOf(event), At: at, Body: TouchContent(event, &schemas.Touch{Kind: "click", Channel: "search"})}}
+		Event: identity.EventKeyOf(event), At: at, Body: TouchContent(event, &schemas.Touch{Kind: "click", Channel: "search"}, false)}}
 }
 
 func statement(event string, at schemas.Millis, ids ...identity.ID) identity.Message {

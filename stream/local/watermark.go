@@ -13,12 +13,12 @@ type watermark struct {
 }
 
 // late moves the watermark by an event, and reports whether the event comes too late: its journey may be final. An event
-// cannot move it ahead of the time at which it was recorded, and whoever wants to be forgotten is never late.
+// cannot move it ahead of the time at which it was recorded.
 func (p *Pipeline) late(r *ingest.Result, at schemas.Millis) bool {
 	if !p.config.Timed {
 		return false
 	}
-	if r.Messages[0].Kind != identity.KindForget && r.At < p.clock.source.Add(-p.config.Attribution.AllowedLateness) {
+	if !alwaysInTime(&r.Messages[0]) && r.At < p.clock.source.Add(-p.config.Attribution.AllowedLateness) {
 		return true
 	}
 	p.clock.source = max(p.clock.source, min(r.At, at).Add(-p.config.OutOfOrderness))
@@ -36,4 +36,9 @@ func (p *Pipeline) settle() {
 			p.commit()
 		}
 	}
+}
+
+// alwaysInTime reports whether an event is what a person wants: to be forgotten, or asked for consent. That is never late.
+func alwaysInTime(m *identity.Message) bool {
+	return m.Kind == identity.KindForget || m.Fact != nil && m.Fact.Standing
 }
