@@ -23,6 +23,8 @@ type generateCommand struct {
 	MaxDelay   string  `default:"2d" help:"How late at most."`
 	Families   float64 `default:"0.06" help:"People who share a phone number with one other."`
 	CallCentre float64 `default:"0.01" help:"People on whose orders stands the call centre's number."`
+	Devices    float64 `default:"0" help:"People whose first browser is also that of one other."`
+	Tablets    float64 `default:"0" help:"People whose last browser is a tablet in a shop, where many sign in."`
 	Callers    float64 `default:"0.1" help:"People who book by phone: a conversion that is a touch too."`
 	Refunds    float64 `default:"0.06" help:"Purchases that are taken back, in part or whole."`
 	Broken     float64 `default:"0" help:"Records that come again in a form that must be refused."`
@@ -41,7 +43,7 @@ phone, refunds, shared phone numbers, duplicates, disorder. The truth about them
 // config is the population that the flags describe.
 func (cmd generateCommand) config() (population.Config, error) {
 	c := population.Config{Seed: cmd.Seed, Customers: cmd.Customers, Days: cmd.Days, Duplicates: cmd.Duplicates, Late: cmd.Late,
-		Families: cmd.Families, CallCentre: cmd.CallCentre, Callers: cmd.Callers, Refunds: cmd.Refunds, Broken: cmd.Broken}
+		Families: cmd.Families, CallCentre: cmd.CallCentre, Devices: cmd.Devices, Tablets: cmd.Tablets, Callers: cmd.Callers, Refunds: cmd.Refunds, Broken: cmd.Broken}
 	var err error
 	if c.MaxDelay, err = yamldoc.ParseDuration(cmd.MaxDelay); err != nil {
 		return c, usageError{"--max-delay: " + err.Error()}

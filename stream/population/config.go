@@ -18,6 +18,8 @@ type Config struct {
 	MaxDelay   time.Duration // longest way of a record; ordinary ones take seconds
 	Families   float64       // share of people who share their phone number with one other
 	CallCentre float64       // share of people on whose orders stands the call centre's number instead of their own
+	Devices    float64       // share of people whose first browser is also that of one other: the family's computer
+	Tablets    float64       // share of people whose last browser is a tablet in a shop, where many sign in
 	Callers    float64       // share of people who make a booking by phone: a conversion that is a touch too
 	Refunds    float64       // share of purchases that are taken back, in part or whole
 	Broken     float64       // share of records that come a second time in a form that must be refused (a time without a zone)
@@ -27,7 +29,7 @@ type Config struct {
 // own.
 const MaxCustomers = 50_000_000
 
-// Default is a small population with everything in it that makes attribution hard.
+// Default is a small population with everything in it that makes attribution hard, but for browsers that several people use.
 func Default() Config {
 	return Config{
 		Seed:       1,
@@ -64,7 +66,7 @@ func (c Config) Validate() error {
 		name  string
 		share float64
 	}{{"duplicates", c.Duplicates}, {"late", c.Late}, {"families", c.Families}, {"call centre", c.CallCentre},
-		{"callers", c.Callers}, {"refunds", c.Refunds}, {"broken", c.Broken}} {
+		{"devices", c.Devices}, {"tablets", c.Tablets}, {"callers", c.Callers}, {"refunds", c.Refunds}, {"broken", c.Broken}} {
 		if !(s.share >= 0 && s.share <= 1) {
 			refuse("%s: %v: must be 0 to 1", s.name, s.share)
 		}

@@ -14,6 +14,8 @@ type person struct {
 	hasPhone   bool
 	phoneIndex uint64 // whose number it is: a family has one
 	callCentre bool
+	device     bool // shares her first browser
+	tablet     bool // uses the shop's tablet
 }
 
 // maxBrowsers bounds the cookies of one person.
@@ -31,13 +33,19 @@ func (c *Config) personOf(index uint64, r *random) person {
 		p.phoneIndex, p.hasPhone = index&^1, true
 	}
 	p.hasPhone = p.hasPhone && p.phoneIndex < phoneNumbers
+	p.device = c.pair(0xde71ce, index, c.Devices)
+	own := randomOf(c.Seed^0x7ab1e7, index)
+	p.tablet = p.browsers > 1 && own.chance(c.Tablets)
 	return p
 }
 
-// family reports whether the person shares a number with her neighbour in the list. Both come to the same answer.
-func (c *Config) family(index uint64) bool {
-	pair := randomOf(c.Seed^0xfa3117, index&^1)
-	return (index|1) < uint64(c.Customers) && pair.chance(c.Families)
+// family reports whether the person shares a number with her neighbour in the list.
+func (c *Config) family(index uint64) bool { return c.pair(0xfa3117, index, c.Families) }
+
+// pair reports whether the person shares something with her neighbour in the list. Both come to the same answer.
+func (c *Config) pair(what, index uint64, share float64) bool {
+	pair := randomOf(c.Seed^what, index&^1)
+	return (index|1) < uint64(c.Customers) && pair.chance(share)
 }
 
 // number is the person's number in user and customer ids: an order that has nothing to do with the order of appearance.
@@ -122,9 +130,19 @@ func (p *person) appendCustomerID(dst []byte) []byte {
 	return strconv.AppendUint(append(dst, "crm-"...), p.number(), 10)
 }
 
+// neighbourhood is how many people in the list go to one shop.
+const neighbourhood = 500
+
 // appendCookie writes the id of one of the person's browsers.
 func (c *Config) appendCookie(dst []byte, p *person, browser uint8) []byte {
-	return appendHex(append(dst, "c-"...), mix(c.Seed^mix(p.index*maxBrowsers+uint64(browser)+1<<40)), 12)
+	number := p.index*maxBrowsers + uint64(browser) + 1<<40
+	switch {
+	case p.tablet && int(browser) == p.browsers-1:
+		number = p.index/neighbourhood + 1<<42
+	case p.device && browser == 0:
+		number = (p.index&^1)*maxBrowsers + 1<<40
+	}
+	return appendHex(append(dst, "c-"...), mix(c.Seed^mix(number)), 12)
 }
 
 func (c *Config) appendDevice(dst []byte, p *person) []byte {

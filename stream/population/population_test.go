@@ -334,3 +334,37 @@ func BenchmarkRecords(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
 	b.ReportMetric(float64(n)/float64(b.N), "events")
 }
+
+// A family's browser has two people, a shop's tablet many, and nobody else shares one.
+func TestSharedBrowsers(t *testing.T) {
+	for _, share := range []struct {
+		name         string
+		change       func(*Config)
+		least, most  int // people of the browser that most people use
+		shared, upTo int // browsers of several people
+	}{
+		{"none", func(*Config) {}, 1, 1, 0, 0},
+		{"devices", func(c *Config) { c.Devices = 0.2 }, 2, 2, 100, 300},
+		{"tablets", func(c *Config) { c.Tablets = 0.2 }, 10, 100, 4, 4},
+	} {
+		c := Default()
+		c.Customers = 2000
+		share.change(&c)
+		people := map[string]int{}
+		for p := range c.Persons() {
+			for _, cookie := range p.Identifiers["anonymous_id"] {
+				people[cookie]++
+			}
+		}
+		shared, largest := 0, 0
+		for _, n := range people {
+			largest = max(largest, n)
+			if n > 1 {
+				shared++
+			}
+		}
+		if largest < share.least || largest > share.most || shared < share.shared || shared > share.upTo {
+			t.Errorf("%s: %d browsers of several people, up to %d of them", share.name, shared, largest)
+		}
+	}
+}

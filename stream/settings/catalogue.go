@@ -93,12 +93,21 @@ var identifierTypes = []string{"user_id", "customer_id", "email", "phone", "devi
 var neighbourLimits = map[string]Setting{
 	"user_id.any": {Default: "200", Why: "other identifiers that one user id may be seen with; with one more it is shared and links nobody. " +
 		"0: no limit. People collect cookies for years under one login"},
-	"customer_id.any":  {Default: "200", Why: "the same for a CRM's id, which gathers as much"},
-	"email.any":        {Default: "50", Why: "the same; above it stand info@ and test addresses"},
-	"phone.any":        {Default: "30", Why: "the same; a family's line stays below, a call centre's does not"},
-	"device_id.any":    {Default: "50", Why: "the same; above it stand tablets in shops"},
-	"anonymous_id.any": {Default: "50", Why: "the same; above it stand cookies copied by crawlers and caches"},
-	"other.any":        {Default: "50", Why: "the same for types of rank 7 and weaker"},
+	"customer_id.any":          {Default: "200", Why: "the same for a CRM's id, which gathers as much"},
+	"email.any":                {Default: "50", Why: "the same; above it stand info@ and test addresses"},
+	"phone.any":                {Default: "30", Why: "the same; a family's line stays below, a call centre's does not"},
+	"phone.user_id":            {Default: "5", Why: "the same, for neighbours of type user_id alone: a family's accounts"},
+	"phone.customer_id":        {Default: "5", Why: "the same for a CRM's ids: the number of a call centre or of a reception stands with more"},
+	"phone.email":              {Default: "8", Why: "the same for e-mail addresses, of which many people have two"},
+	"device_id.any":            {Default: "50", Why: "the same; above it stand tablets in shops"},
+	"device_id.user_id":        {Default: "3", Why: "the same, for neighbours of type user_id alone: what more people sign in on is a tablet in a shop"},
+	"device_id.customer_id":    {Default: "3", Why: "the same for a CRM's ids"},
+	"device_id.email":          {Default: "5", Why: "the same for e-mail addresses, of which many people have two"},
+	"anonymous_id.any":         {Default: "50", Why: "the same; above it stand cookies copied by crawlers and caches"},
+	"anonymous_id.user_id":     {Default: "3", Why: "the same, for neighbours of type user_id alone: a browser that more people sign in on is everybody's"},
+	"anonymous_id.customer_id": {Default: "3", Why: "the same for a CRM's ids"},
+	"anonymous_id.email":       {Default: "5", Why: "the same for e-mail addresses, of which many people have two"},
+	"other.any":                {Default: "50", Why: "the same for types of rank 7 and weaker"},
 }
 
 // limits lists for each type the limit on all neighbours, then those on the neighbours of each type.
