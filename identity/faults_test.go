@@ -55,6 +55,7 @@ func forHelds(m *Message, change func(*Held)) {
 func reannounces(m *Message) bool { return m.Kind == KindEdge && len(m.IDs) == 0 }
 
 var faults = []*fault{
+	changing("backfill: what follows from a replay does not say so", func(m *Message) { m.Cause = CauseNone }),
 	changingNodes("incarnations: a reset begins no new generation", func(n *Node) { n.Gen = 0 }),
 	changingNodes("tombstones: a cut is not kept", func(n *Node) { n.Cut = 0 }),
 	changingNodes("latest: a root does not know when its latest conversion was", func(n *Node) { n.Latest = 0 }),

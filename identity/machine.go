@@ -46,7 +46,7 @@ func NewMachine(l Limits) *Machine {
 // one sending partition to one receiving partition must be handled in the order in which they were sent; nothing else is
 // assumed of the order.
 func (m *Machine) Step(rows Rows, msg *Message, out *Effects) {
-	s := step{Machine: m, rows: rows, out: out}
+	s := step{Machine: m, rows: rows, out: out, cause: lasting(msg)}
 	switch msg.Kind {
 	case KindConversion:
 		s.conversion(msg)
@@ -84,9 +84,26 @@ type step struct {
 	rows Rows
 	out  *Effects
 	over bool // the addressed identifier met more neighbours than it may
+	// cause is that of everything that follows; CauseNone: each says its own.
+	cause Cause
 }
 
-func (s *step) send(m Message) { s.out.Send = append(s.out.Send, m) }
+// lasting is the cause of everything that follows from m, if it has one.
+func lasting(m *Message) Cause {
+	switch {
+	case m.Cause.RevisesFinal():
+		return m.Cause
+	case m.Kind == KindForget:
+		return CauseErasure
+	default:
+		return CauseNone
+	}
+}
+
+func (s *step) send(m Message) {
+	m.Cause = cause(s.cause, m.Cause)
+	s.out.Send = append(s.out.Send, m)
+}
 
 // event lets a delivery enter at the identifier it is addressed to, or passes it to the next if that one is shared.
 func (s *step) event(m *Message) {
@@ -462,7 +479,10 @@ func (s *step) deleted(h Held) {
 	}
 }
 
-func (s *step) dirty(d Dirty) { s.out.Dirty = append(s.out.Dirty, d) }
+func (s *step) dirty(d Dirty) {
+	d.Cause = cause(s.cause, d.Cause)
+	s.out.Dirty = append(s.out.Dirty, d)
+}
 
 func (s *step) count(fresh bool, n *int64) {
 	if fresh {

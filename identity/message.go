@@ -52,8 +52,13 @@ const (
 	CauseSplit      Cause = 4 // what held a customer together is gone
 	CauseRefund     Cause = 5
 	CauseErasure    Cause = 6
+	CauseBackfill   Cause = 7 // a record was replayed
 	CauseConsent    Cause = 8 // consent was given or withdrawn
 )
+
+// RevisesFinal reports whether final answers change, too. Such a cause goes with everything that follows from it, however
+// many messages later: otherwise what came first would decide what a final answer says.
+func (c Cause) RevisesFinal() bool { return c == CauseErasure || c == CauseBackfill }
 
 // Message is one message between actors: a journal record. Which fields a kind uses stands at the kind; the others are
 // zero. Messages are values: nobody changes the slices of one after it was sent.

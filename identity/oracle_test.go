@@ -453,7 +453,7 @@ func (o *oracle) checkConversion(u *unit, last answer) string {
 	if last.final != t.held.Final {
 		return "token and newest record differ in being final"
 	}
-	if digest := o.digest(u, terms, want); last.digest != digest && !last.final {
+	if digest := o.digest(u, terms, want); last.digest != digest && (!last.final || o.w.backfill) {
 		return fmt.Sprintf("newest record, revision %d, has another answer", last.revision)
 	}
 	return ""

@@ -55,6 +55,14 @@ func (n *network) push(from int, m *Message) {
 	n.queues[i].messages = q
 }
 
+// replay makes everything that has not begun yet a replay.
+func (n *network) replay() {
+	n.backfill = true
+	for m := range n.underWay {
+		m.Cause = CauseBackfill
+	}
+}
+
 // pop handles the first message of queue i.
 func (n *network) pop(i int) {
 	q := &n.queues[i]
@@ -182,6 +190,9 @@ func runSeed(seed uint64, f *fault, trace *[]string) (*scenario, string) {
 	n.wire = r.IntN(16) == 0
 	if r.IntN(8) == 0 {
 		n.final = r
+		if r.IntN(2) == 0 {
+			n.replay()
+		}
 	}
 	n.trace = trace
 	return s, n.run(r, randomTempo(r, s))

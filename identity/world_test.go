@@ -21,6 +21,8 @@ type world struct {
 	wrong   string // the first violation
 	trace   *[]string
 	final   *rand.Rand // draws which answers become final; nil: none
+	// backfill says that everything that comes from outside is a replay: final answers are revised as if they were not.
+	backfill bool
 }
 
 // record is one revision of a conversion's answer, or an alias.
@@ -30,6 +32,7 @@ type record struct {
 	digest     uint64
 	deleted    bool
 	final      bool
+	revises    bool   // it may come after a final one
 	alias      *Alias // New None: withdrawn
 }
 
@@ -75,8 +78,20 @@ func (w *world) step(m *Message) {
 	if w.fault.step == nil || !w.fault.step(rows, m) {
 		w.machine.Step(rows, m, &w.effects)
 	}
+	if w.fault.name == "" && m.Cause.RevisesFinal() {
+		w.lasts(m.Cause, w.effects.Send[sent:])
+	}
 	if w.fault.sent != nil {
 		w.effects.Send = append(w.effects.Send[:sent:sent], w.fault.sent(m, w.effects.Send[sent:])...)
+	}
+}
+
+// lasts checks that what follows from a cause that revises final answers has that cause, too.
+func (w *world) lasts(why Cause, sent []Message) {
+	for i := range sent {
+		if sent[i].Cause != why {
+			w.fail("%s has the cause %d, what it follows from %d", show(&sent[i]), sent[i].Cause, why)
+		}
 	}
 }
 
@@ -132,8 +147,8 @@ func (w *world) endBatch() (send []Message, emit []record) {
 func (w *world) score(d Dirty, emit []record) []record {
 	if d.Root == None {
 		k := ConversionKeyOf(d.Conversion)
-		if c, _ := w.rows.Conversion(k); c.Parked && w.s.rules.update(&c.Token, nil, nil, 0) {
-			emit = w.revise(&c.Token, emit)
+		if c, _ := w.rows.Conversion(k); c.Parked && !stays(&c.Token, d.Cause) && w.s.rules.update(&c.Token, nil, nil, 0) {
+			emit = w.revise(&c.Token, d.Cause, emit)
 			w.rows.PutConversion(k, c)
 		}
 		return emit
@@ -148,8 +163,8 @@ func (w *world) score(d Dirty, emit []record) []record {
 		if !h.Custody || h.Terms.At < d.Since || !w.s.rules.across && d.Conversion != "" && d.Conversion != h.Conversion {
 			continue
 		}
-		if w.s.rules.update(&h, helds, facts, int(n.Members)+1) {
-			emit = w.revise(&h, emit)
+		if !stays(&h, d.Cause) && w.s.rules.update(&h, helds, facts, int(n.Members)+1) {
+			emit = w.revise(&h, d.Cause, emit)
 			w.rows.PutHeld(d.Root, h)
 		}
 	}
@@ -157,21 +172,28 @@ func (w *world) score(d Dirty, emit []record) []record {
 }
 
 // revise emits a new revision, and sometimes a final one after it.
-func (w *world) revise(h *Held, emit []record) []record {
-	emit = append(emit, recordOf(*h))
-	if w.final != nil && w.final.IntN(3) == 0 {
+func (w *world) revise(h *Held, why Cause, emit []record) []record {
+	emit = append(emit, recordOf(*h, why))
+	if w.final != nil && !h.Final && w.final.IntN(3) == 0 {
 		h.Revision++
 		h.Final = true
-		emit = append(emit, recordOf(*h))
+		emit = append(emit, recordOf(*h, why))
 	}
 	return emit
 }
 
+// stays reports whether the answer is final and this is no reason to revise it.
+func stays(h *Held, why Cause) bool { return h.Final && !why.RevisesFinal() }
+
 // complete checks that what was not called dirty did not change.
 func (w *world) complete() {
+	replayed := CauseNone
+	if w.backfill {
+		replayed = CauseBackfill
+	}
 	for _, m := range w.touched {
 		if m.ToConversion() {
-			if c, _ := w.rows.Conversion(ConversionKeyOf(m.Conversion)); c.Parked && w.s.rules.update(&c.Token, nil, nil, 0) {
+			if c, _ := w.rows.Conversion(ConversionKeyOf(m.Conversion)); c.Parked && !stays(&c.Token, replayed) && w.s.rules.update(&c.Token, nil, nil, 0) {
 				w.fail("the parked token of %s has another answer and was not called dirty", m.Conversion)
 			}
 			continue
@@ -183,15 +205,15 @@ func (w *world) complete() {
 		}
 		facts, people := w.rows.Facts(id), len(w.rows.Members(id))+1
 		for _, h := range helds {
-			if h.Custody && w.s.rules.update(&h, helds, facts, people) {
+			if h.Custody && !stays(&h, replayed) && w.s.rules.update(&h, helds, facts, people) {
 				w.fail("%s at root %s has another answer and was not called dirty", h.Conversion, initial(id))
 			}
 		}
 	}
 }
 
-func recordOf(h Held) record {
-	return record{conversion: conversionIndex(h.Conversion), revision: h.Revision, digest: h.Digest, final: h.Final}
+func recordOf(h Held, why Cause) record {
+	return record{conversion: conversionIndex(h.Conversion), revision: h.Revision, digest: h.Digest, final: h.Final, revises: why.RevisesFinal()}
 }
 
 // rules stand for scoring: pure functions of a journey.
@@ -202,9 +224,6 @@ type rules struct {
 
 // update gives h a new revision if its answer is another one.
 func (r rules) update(h *Held, helds []Held, facts []Fact, people int) bool {
-	if h.Final {
-		return false
-	}
 	d := r.digest(h.Conversion, h.Terms, helds, facts, people)
 	if h.Revision > 0 && h.Digest == d {
 		return false
@@ -303,9 +322,9 @@ func (w *world) read(by *reader, r record) {
 		w.fail("%s: revision %d came after revision %d", c, r.revision, a.revision)
 	case a.deleted:
 		w.fail("%s: revision %d came after its deletion", c, r.revision)
-	case a.final && !r.deleted:
+	case a.final && !r.deleted && !r.revises:
 		w.fail("%s: revision %d came after a final one", c, r.revision)
-	case a.revision > 0 && !r.deleted && !r.final && a.digest == r.digest:
+	case a.revision > 0 && !r.deleted && a.final == r.final && a.digest == r.digest:
 		w.fail("%s: revision %d says nothing new", c, r.revision)
 	}
 	*a = answer{r.revision, r.digest, r.deleted, r.final}

@@ -31,27 +31,27 @@ func newRecorder(models []scoring.Named) recorder {
 }
 
 // revise emits a revision of the held conversion if it becomes final or its answer is another than the last one, and notes
-// it in h. What is final has no other answer: it is counted as withheld.
+// it in h. A final conversion has another answer only if something revises it that may, else that is counted as withheld.
 func (w *Work) revise(h *identity.Held, customer string, path journey.Path, without schemas.Unattributed, c *change) (revised bool) {
 	wasFinal := h.Final
 	h.Final = wasFinal || c.final.has(h.Conversion)
+	becomesFinal := h.Final && !wasFinal
 	a := w.record.build(h, customer, path, without)
 	digest := a.Digest()
-	switch {
-	case h.Final && !wasFinal: // this is news even if the answer is not
-	case h.Revision > 0 && digest == h.Digest:
+	if h.Revision > 0 && digest == h.Digest && !becomesFinal { // that it is final is news in itself
 		return false
-	case wasFinal:
+	}
+	why := w.causeOf(c, h)
+	if wasFinal && !why.RevisesFinal() {
 		w.Withheld++
 		return false
 	}
 	h.Revision++
 	h.Digest = digest
 	a.Revision = h.Revision
-	if h.Final {
+	a.Change, a.Cause = changeOf(a), causes[why]
+	if becomesFinal {
 		a.Change, a.Cause = schemas.ChangeFinal, schemas.CauseFinalized
-	} else {
-		a.Change, a.Cause = changeOf(a), c.cause(h)
 	}
 	a.ScoredAt, a.Watermark = c.at, c.watermark
 	w.out.Attribution(a)
@@ -69,40 +69,36 @@ func changeOf(a *schemas.Attribution) schemas.Change {
 	}
 }
 
-// cause is why the conversion has this revision: the mark on itself if there is one, else the first that reaches it.
-func (c *change) cause(h *identity.Held) schemas.Cause {
-	if h.Revision == 1 {
-		return schemas.CauseConversion
-	}
-	first := identity.CauseNone
+// causeOf is why the conversion has another answer: the mark on itself if there is one, else the first that reaches it. Of
+// a final conversion only marks that may revise it count; CauseNone if there is none.
+func (w *Work) causeOf(c *change, h *identity.Held) (why identity.Cause) {
+	conv := conversionOf(h)
 	for _, d := range c.marks {
-		if d.Conversion == h.Conversion {
-			return causeOf(d.Cause)
+		if h.Final && !d.Cause.RevisesFinal() || !w.reaches(d, conv) {
+			continue
 		}
-		if first == identity.CauseNone {
-			first = d.Cause
+		if why == identity.CauseNone || d.Conversion == h.Conversion {
+			why = d.Cause
+		}
+		if d.Conversion == h.Conversion {
+			break
 		}
 	}
-	return causeOf(first)
+	if h.Revision == 0 && why != identity.CauseBackfill {
+		return identity.CauseConversion
+	}
+	return why
 }
 
-func causeOf(c identity.Cause) schemas.Cause {
-	switch c {
-	case identity.CauseLateEvent:
-		return schemas.CauseLateEvent
-	case identity.CauseMerge:
-		return schemas.CauseIdentityMerge
-	case identity.CauseSplit:
-		return schemas.CauseIdentitySplit
-	case identity.CauseRefund:
-		return schemas.CauseRefund
-	case identity.CauseErasure:
-		return schemas.CauseErasure
-	case identity.CauseConsent:
-		return schemas.CauseConsent
-	default:
-		return schemas.CauseConversion
-	}
+var causes = map[identity.Cause]schemas.Cause{
+	identity.CauseConversion: schemas.CauseConversion,
+	identity.CauseLateEvent:  schemas.CauseLateEvent,
+	identity.CauseMerge:      schemas.CauseIdentityMerge,
+	identity.CauseSplit:      schemas.CauseIdentitySplit,
+	identity.CauseRefund:     schemas.CauseRefund,
+	identity.CauseErasure:    schemas.CauseErasure,
+	identity.CauseBackfill:   schemas.CauseBackfill,
+	identity.CauseConsent:    schemas.CauseConsent,
 }
 
 // build fills the record with the answer, all but revision, change, cause and times. It is overwritten by the next call.

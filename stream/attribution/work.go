@@ -201,7 +201,8 @@ func (s set) add(id string)      { s[id] = struct{}{} }
 func (w *Work) wanted(c *change, conversions []journey.Conversion) (ids set, from, to schemas.Millis) {
 	ids = make(set)
 	for _, conv := range conversions {
-		if !c.final.has(conv.ID) && !w.touchedBy(c.marks, conv) {
+		reached := func(d identity.Dirty) bool { return w.reaches(d, conv) }
+		if !c.final.has(conv.ID) && !slices.ContainsFunc(c.marks, reached) {
 			continue
 		}
 		a, b := w.config.Rules.Window(conv)
@@ -214,22 +215,17 @@ func (w *Work) wanted(c *change, conversions []journey.Conversion) (ids set, fro
 	return ids, from, to
 }
 
-// touchedBy reports whether one of the marks can have changed the conversion's answer. Every rule looks back only, so a
-// conversion that came, moved or changed leaves earlier ones as they are.
-func (w *Work) touchedBy(marks []identity.Dirty, conv journey.Conversion) bool {
-	for _, d := range marks {
-		switch {
-		case d.Conversion == conv.ID, d.Conversion == "" && d.Since == 0:
-			return true
-		case d.Conversion != "":
-			if conv.At >= d.Since {
-				return true
-			}
-		case w.config.Rules.Affected(d.Since, conv):
-			return true
-		}
+// reaches reports whether a mark can have changed the conversion's answer. Every rule looks back only, so a conversion that
+// came, moved or changed leaves earlier ones as they are.
+func (w *Work) reaches(d identity.Dirty, conv journey.Conversion) bool {
+	switch {
+	case d.Conversion == conv.ID, d.Conversion == "" && d.Since == 0:
+		return true
+	case d.Conversion != "":
+		return conv.At >= d.Since
+	default:
+		return w.config.Rules.Affected(d.Since, conv)
 	}
-	return false
 }
 
 func conversionOf(h *identity.Held) journey.Conversion {
