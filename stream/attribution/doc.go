@@ -13,5 +13,6 @@
 //	w.Finish()                                          // one record, revision 1
 //
 // Advance says how far time has come: conversions whose time and the allowed lateness are behind it become final, with one
-// more revision. After that their answer stays as it is, whatever else happens, unless the person is forgotten.
+// more revision. After that their answer stays as it is, whatever else happens: only what follows from a forget or from the
+// replay of a record revises it, and it stays final.
 package attribution

@@ -156,6 +156,42 @@ func TestFinal(t *testing.T) {
 	}
 }
 
+func replayed(m identity.Message) identity.Message {
+	m.Cause = identity.CauseBackfill
+	return m
+}
+
+// A replay revises what is final, also in what it unites; the answer stays final for everything else.
+func TestBackfillAfterFinal(t *testing.T) {
+	w := newWorld(t)
+	w.handle(touch("click", sale-hour, bob), statement("e1", sale, bob))
+	w.expect("passed", w.advance(sale+2*hour), "FINAL by finalized: final click")
+	w.expect("replayed", w.handle(replayed(touch("old", sale-hour/2, bob))), "RESTATEMENT by backfill: final click old")
+	w.expect("late", w.handle(touch("late", sale-hour/4, bob)))
+	w.handle(touch("other", sale-hour/3, ann))
+	w.expect("merge", w.handle(replayed(touch("both", sale+hour, ann, bob))), "RESTATEMENT by backfill: final click old other late")
+	w.expect("live refund", w.handle(refund(100)))
+	w.expect("refund", w.handle(replayed(statement("e2", sale, ann))), "RESTATEMENT by backfill: final click old other late")
+	w.expect("time goes on", w.advance(sale+9*hour))
+}
+
+func TestBackfillOfAConversion(t *testing.T) {
+	w := newWorld(t)
+	w.expect("sale", w.handle(replayed(statement("e1", sale, ann))), "ATTRIBUTION by backfill: provisional")
+	w.expect("passed", w.advance(sale+2*hour), "FINAL by finalized: final")
+	w.expect("taken back", w.handle(replayed(refund(10_000))), "RETRACTION by backfill: retracted")
+	w.expect("and again", w.handle(replayed(touch("click", sale-hour, ann))))
+}
+
+// A forgotten touch leaves the final record, too.
+func TestErasureAfterFinal(t *testing.T) {
+	w := newWorld(t)
+	w.handle(touch("old", sale-3*hour, ann), touch("new", sale-hour, ann), statement("e1", sale, ann))
+	w.expect("passed", w.advance(sale+2*hour), "FINAL by finalized: final old new")
+	w.expect("forget", w.handle(identity.Message{Kind: identity.KindForget, To: identity.Ref{ID: ann}, Time: sale - 2*hour, Fresh: true}),
+		"RESTATEMENT by erasure: final new")
+}
+
 // What comes in the transaction in which it is due has its first answer before the final one.
 func TestFinalAtOnce(t *testing.T) {
 	w := newWorld(t)

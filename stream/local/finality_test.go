@@ -123,6 +123,48 @@ func TestFinalRecordsEqualTheReference(t *testing.T) {
 	}
 }
 
+// Once something is final, everything else is replayed: then what is final says in the end what the reference answers for
+// all events, as the rest does.
+func TestBackfillRevisesFinalRecords(t *testing.T) {
+	revised := 0
+	for _, seed := range seeds(t, 400) {
+		w := newTimed(t, seed, 1)
+		i := 0
+		for ; i < len(w.deliveries) && w.line.Finals() == 0; i++ {
+			w.deliver(w.deliveries[i])
+			w.step()
+			if w.r.IntN(3) == 0 {
+				w.settle()
+			}
+		}
+		for _, d := range w.deliveries[i:] {
+			w.pipeline.Replay(d.JSON(), schemas.Millis(d.At()))
+			w.line.Replay(d)
+			for range w.r.IntN(3) {
+				w.step()
+			}
+			if w.r.IntN(20) == 0 {
+				w.settle()
+			}
+		}
+		if diff := w.settle(); diff != "" {
+			t.Fatalf("TRIBUTARY_SEED=%d, %d deliveries, then %d replayed:\n%s", seed, i, len(w.deliveries)-i, diff)
+		}
+		if n := w.pipeline.Withheld(); n > 0 {
+			t.Fatalf("TRIBUTARY_SEED=%d: %d revisions were withheld", seed, n)
+		}
+		revised += w.AfterFinal
+		if t.Failed() {
+			t.Fatalf("TRIBUTARY_SEED=%d", seed)
+		}
+		w.store.Close()
+	}
+	t.Logf("%d revisions of final records", revised)
+	if revised == 0 {
+		t.Error("nothing was tried")
+	}
+}
+
 // Wherever the token of a conversion that is not final comes to rest, there is one timer for it, at the right time.
 func TestEveryTokenAtRestHasOneTimer(t *testing.T) {
 	tokens := 0

@@ -83,6 +83,17 @@ func (p *Pipeline) Event(value []byte, at schemas.Millis) ingest.Result {
 	return r
 }
 
+// Replay takes a source record that is replayed. It is never late and says nothing about how far time has come; what
+// follows from it revises final conversions, too.
+func (p *Pipeline) Replay(value []byte, at schemas.Millis) ingest.Result {
+	r := p.config.Ingest.Record(value, at)
+	for i := range r.Messages {
+		r.Messages[i].Cause = identity.CauseBackfill
+	}
+	p.Add(r, at)
+	return r
+}
+
 // Add takes a source record that ingest has decided on, and when it was stamped.
 func (p *Pipeline) Add(r ingest.Result, at schemas.Millis) {
 	p.Ledger.Received++

@@ -15,7 +15,7 @@ type watermark struct {
 // late moves the watermark by an event, and reports whether the event comes too late: its journey may be final. An event
 // cannot move it ahead of the time at which it was recorded.
 func (p *Pipeline) late(r *ingest.Result, at schemas.Millis) bool {
-	if !p.config.Timed {
+	if !p.config.Timed || r.Messages[0].Cause == identity.CauseBackfill {
 		return false
 	}
 	if !alwaysInTime(&r.Messages[0]) && r.At < p.clock.source.Add(-p.config.Attribution.AllowedLateness) {

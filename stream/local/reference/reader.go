@@ -10,9 +10,10 @@ import (
 // Reader is a consumer of the output: it checks every record by itself and against the one before it, and keeps the newest
 // of each conversion.
 type Reader struct {
-	Newest map[string]*schemas.Attribution
-	Faults []string // what no reader should ever see
-	final  map[string]bool
+	Newest     map[string]*schemas.Attribution
+	Faults     []string // what no reader should ever see
+	AfterFinal int      // revisions that came after the final one
+	final      map[string]bool
 }
 
 // NewReader returns a reader that has seen nothing.
@@ -33,8 +34,11 @@ func (r *Reader) Attribution(a *schemas.Attribution) {
 	} else if a.Change == schemas.ChangeFinal {
 		fault("final before it had an answer")
 	}
-	if a.Change == schemas.ChangeFinal {
+	switch {
+	case a.Change == schemas.ChangeFinal:
 		r.final[a.ConversionID] = true
+	case r.final[a.ConversionID]:
+		r.AfterFinal++
 	}
 	c, err := schemas.DecodeAttribution(a.Encode(nil))
 	if err != nil {
