@@ -20,8 +20,15 @@ type story struct {
 	line           int // where it begins
 	question, want string
 	settings       *settings.Settings
-	events         [][]byte // JSON, in the written order
-	ordered        bool     // no other order is played
+	events         []arrival // in the written order
+	ordered        bool      // no other order is played
+	timed          bool      // the input has a watermark
+}
+
+// arrival is an event that arrives, as JSON.
+type arrival struct {
+	event    []byte
+	replayed bool
 }
 
 // parseStories reads a file of stories with empty lines between them. Errors name file and line.
@@ -74,15 +81,20 @@ func (s *story) parse() error {
 		if line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, settingsWord) {
 			continue
 		}
-		if line == "ordered" {
+		switch line {
+		case "timed":
+			s.timed = true
+			fallthrough
+		case "ordered":
 			s.ordered = true
 			continue
 		}
+		line, replayed := strings.CutPrefix(line, "replay ")
 		event, err := s.event(line, len(s.events)+1)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s:%d: %w", s.file, s.line+i, err))
 		}
-		s.events = append(s.events, event)
+		s.events = append(s.events, arrival{event, replayed})
 	}
 	return errors.Join(faults...)
 }

@@ -89,7 +89,7 @@ func (s *story) play(t *testing.T) string {
 func (s *story) deliver(t *testing.T, partitions int) *outcome {
 	return s.run(t, partitions, false, func(p *local.Pipeline) {
 		for _, e := range s.events {
-			p.Event(e, clock)
+			e.send(p)
 			if err := p.Finish(); err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func (s *story) shuffle(t *testing.T, r *rand.Rand, partitions, times int) *outc
 	r.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
 	return s.run(t, partitions, r.IntN(2) == 0, func(p *local.Pipeline) {
 		for _, e := range events {
-			p.Event(e, clock)
+			e.send(p)
 			for range r.IntN(3) {
 				p.Step(r.Int32N(int32(partitions)), 1+r.IntN(4))
 			}
@@ -114,6 +114,14 @@ func (s *story) shuffle(t *testing.T, r *rand.Rand, partitions, times int) *outc
 	})
 }
 
+func (a arrival) send(p *local.Pipeline) {
+	if a.replayed {
+		p.Replay(a.event, clock)
+	} else {
+		p.Event(a.event, clock)
+	}
+}
+
 func (s *story) run(t *testing.T, partitions int, everyBatch bool, deliver func(*local.Pipeline)) *outcome {
 	store, err := state.OpenMemory()
 	if err != nil {
@@ -122,6 +130,7 @@ func (s *story) run(t *testing.T, partitions int, everyBatch bool, deliver func(
 	defer store.Close()
 	config := configOf(t, s.settings, partitions)
 	config.EveryBatch = everyBatch
+	config.Timed, config.OutOfOrderness = s.timed, s.settings.Lateness.OutOfOrderness
 	out := &outcome{reader: newReader(t), history: map[string][]schemas.Attribution{}, aliases: map[string]string{}}
 	p := local.New(config, store, out)
 	deliver(p)
@@ -132,6 +141,7 @@ func (s *story) run(t *testing.T, partitions int, everyBatch bool, deliver func(
 		t.Errorf("%s:%d: the ledger does not add up: %+v", s.file, s.line, p.Ledger)
 	}
 	out.records = recordsLine(p)
+	out.withheld = p.Withheld()
 	return out
 }
 
@@ -157,7 +167,8 @@ func configOf(t testing.TB, s *settings.Settings, partitions int) local.Config {
 		Ingest: &ingest.Ingest{Normalizer: normalizer, Channels: mapping, WithoutConsent: ingest.Consent(s.Consent.Without),
 			DefaultCurrency: s.DefaultCurrency},
 		Attribution: attribution.Config{Partitions: partitions, Limits: s.IdentityLimits(),
-			MaxMembers: uint32(s.Identity.Limits.MaxMembers), Rules: s.JourneyRules(), Models: models, Key: keys.Active()},
+			MaxMembers: uint32(s.Identity.Limits.MaxMembers), Rules: s.JourneyRules(), Models: models, Key: keys.Active(),
+			AllowedLateness: s.Lateness.Allowed},
 	}
 }
 
@@ -167,6 +178,8 @@ type outcome struct {
 	history map[string][]schemas.Attribution // by conversion
 	aliases map[string]string
 	records string
+	// withheld is how many revisions of final conversions did not come out.
+	withheld int64
 }
 
 func (o *outcome) Attribution(a *schemas.Attribution) {
@@ -202,6 +215,9 @@ func (o *outcome) String() string {
 	lines = append(lines, o.customers()...)
 	if o.records != "" {
 		lines = append(lines, o.records)
+	}
+	if o.withheld > 0 {
+		lines = append(lines, fmt.Sprintf("withheld: %s", count(int(o.withheld), "revision", "revisions")))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -259,6 +275,9 @@ func answerLines(a *schemas.Attribution) []string {
 	}
 	if c.NetValue != c.Value {
 		words = append(words, "net "+c.NetValue.String())
+	}
+	if a.Status == schemas.StatusFinal {
+		words = append(words, "final")
 	}
 	switch {
 	case a.Status == schemas.StatusRetracted:
@@ -340,6 +359,7 @@ func recordsLine(p *local.Pipeline) string {
 	for _, reason := range byName(p.Counts.Filtered) {
 		add(p.Counts.Filtered[reason], "filtered ("+string(reason)+")")
 	}
+	add(l.Late, "late")
 	add(l.Forgotten, "forgotten")
 	add(l.Shared, "nobody's")
 	return "records: " + strings.Join(words, ", ")
