@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"time"
 
 	"tributary/identity"
@@ -44,7 +43,7 @@ var lengths = []int{10, 1_000, 10_000}
 func (b *bench) journeys(ctx context.Context) (rows []Row, err error) {
 	var groups []*journeyGroup
 	for _, length := range lengths {
-		g, err := b.journeyGroup(ctx, length)
+		g, err := b.journeyGroup(ctx, length, max(b.Events/5/length, 1), 1)
 		if g != nil {
 			defer g.close()
 		}
@@ -69,7 +68,7 @@ func (b *bench) journeys(ctx context.Context) (rows []Row, err error) {
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
-				t, err := g.transaction(kind.late, atOnce)
+				t, err := g.transaction(atOnce, func() time.Time { return g.when(kind.late) })
 				if err != nil {
 					return nil, err
 				}
@@ -90,9 +89,10 @@ func (b *bench) journeys(ctx context.Context) (rows []Row, err error) {
 	return rows, nil
 }
 
-// journeyGroup is a store of customers whose journeys have one length and end with a conversion.
+// journeyGroup is a store of customers whose journeys have one length and number of conversions, the last one at the end.
 type journeyGroup struct {
 	length   int
+	sales    int
 	roots    []identity.ID
 	store    *state.Store
 	dir      string
@@ -101,22 +101,22 @@ type journeyGroup struct {
 	events   int
 }
 
-// journeyGroup makes the store. All stores hold about the same number of touches, unless these were too few journeys. After
-// an error the group is still to be closed if there is one.
-func (b *bench) journeyGroup(ctx context.Context, length int) (g *journeyGroup, err error) {
+// journeyGroup makes the store. After an error the group is still to be closed if there is one.
+func (b *bench) journeyGroup(ctx context.Context, length, customers, sales int) (g *journeyGroup, err error) {
 	config, err := service.AttributionConfig(b.Settings, b.Keys)
 	if err != nil {
 		return nil, err
 	}
-	g = &journeyGroup{length: length, random: rand.New(rand.NewPCG(b.Seed, uint64(length)))}
+	config.AllowedLateness = 2 * journeySpan
+	g = &journeyGroup{length: length, sales: sales, random: rand.New(rand.NewPCG(b.Seed, uint64(length)))}
 	if g.dir, err = b.folder(); err != nil {
 		return nil, err
 	}
 	if g.store, err = state.Open(g.dir, state.Options{}); err != nil {
 		return nil, err
 	}
-	g.pipeline = local.New(local.Config{Attribution: config, EveryBatch: true}, g.store, nobody{})
-	g.roots = make([]identity.ID, max(b.Events/5/length, 1))
+	g.pipeline = local.New(local.Config{Attribution: config, EveryBatch: true, Timed: true}, g.store, nobody{})
+	g.roots = make([]identity.ID, customers)
 	for i := range g.roots {
 		root := identity.ID{emailRank, 1}
 		binary.BigEndian.PutUint64(root[2:], g.random.Uint64())
@@ -148,9 +148,12 @@ func (g *journeyGroup) fill(ctx context.Context) error {
 		}
 	}
 	for i, root := range g.roots {
-		id := "order-" + strconv.Itoa(i)
-		g.add(identity.Message{Kind: identity.KindConversion, Conversion: id, IDs: []identity.ID{root}, Fresh: true,
-			Statement: &identity.Statement{EventID: id, At: schemas.MillisOf(journeySale), Name: "purchase", Amount: schemas.Money{Minor: 9990, Currency: "USD"}}})
+		for sale := range g.sales {
+			at := schemas.MillisOf(journeySale.Add(-time.Duration(sale) * (journeySpan / time.Duration(g.sales))))
+			id := fmt.Sprintf("order-%d-%d", i, sale)
+			g.add(identity.Message{Kind: identity.KindConversion, Conversion: id, Time: at, IDs: []identity.ID{root}, Fresh: true,
+				Statement: &identity.Statement{EventID: id, At: at, Name: "purchase", Amount: schemas.Money{Minor: 9990, Currency: "USD"}}})
+		}
 	}
 	if err := g.pipeline.Run(); err != nil {
 		return err
@@ -159,14 +162,10 @@ func (g *journeyGroup) fill(ctx context.Context) error {
 }
 
 // transaction is the time for one touch of each of some customers, from the journal's messages to the committed rows.
-func (g *journeyGroup) transaction(late bool, atOnce int) (time.Duration, error) {
-	messages := make([]identity.Message, 0, atOnce)
-	for _, i := range g.random.Perm(len(g.roots))[:atOnce] {
-		at := journeySale.Add(time.Hour)
-		if late {
-			at = journeyEnd.Add(-time.Duration(g.random.Int64N(int64(journeySpan))))
-		}
-		messages = append(messages, g.touch(g.roots[i], at))
+func (g *journeyGroup) transaction(customers int, when func() time.Time) (time.Duration, error) {
+	messages := make([]identity.Message, 0, customers)
+	for _, i := range g.random.Perm(len(g.roots))[:customers] {
+		messages = append(messages, g.touch(g.roots[i], when()))
 	}
 	began := time.Now()
 	for _, m := range messages {
@@ -174,6 +173,14 @@ func (g *journeyGroup) transaction(late bool, atOnce int) (time.Duration, error)
 	}
 	err := g.pipeline.Run()
 	return time.Since(began), err
+}
+
+// when is the time of a touch that comes after the last conversion, or of one that comes late.
+func (g *journeyGroup) when(late bool) time.Time {
+	if late {
+		return journeyEnd.Add(-time.Duration(g.random.Int64N(int64(journeySpan))))
+	}
+	return journeySale.Add(time.Hour)
 }
 
 func (g *journeyGroup) add(m identity.Message) {
