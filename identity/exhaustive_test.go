@@ -390,6 +390,11 @@ func words(n, k int) []*scenario {
 		s.rules.oversize = []int{0, 2}[i/3%2]
 		s.rules.across = i/6%2 == 0
 		s.chunk = []int{0, 1}[i/2%2]
+		for _, in := range s.inputs {
+			if in.kind == share && i/2%2 == 0 {
+				s.sharedLast(in.ids[0], func() bool { return true })
+			}
+		}
 	}
 	return all
 }

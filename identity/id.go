@@ -14,7 +14,10 @@ type ID [16]byte
 var None ID
 
 // Less reports whether a comes before b in the fixed order.
-func Less(a, b ID) bool { return bytes.Compare(a[:], b[:]) < 0 }
+func Less(a, b ID) bool { return Compare(a, b) < 0 }
+
+// Compare is below 0 if a comes before b in the fixed order, 0 if they are the same, above 0 otherwise.
+func Compare(a, b ID) int { return bytes.Compare(a[:], b[:]) }
 
 // Rank is the rank of the identifier's type: 1 is the strongest.
 func (id ID) Rank() uint8 { return id[0] }

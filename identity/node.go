@@ -56,7 +56,7 @@ func EventKeyOf(eventID string) EventKey {
 type Fact struct {
 	Event EventKey
 	At    schemas.Millis
-	IDs   []ID   // the identifiers of this delivery, sorted; the first that is not shared is its home
+	IDs   []ID   // the identifiers of this delivery, as ingest ordered them; the first that is not shared is its home
 	Home  ID     // the identifier through which it entered its tree; None before
 	Body  []byte // canonical content; opaque here
 	// Standing facts hold from their time on, such as a consent: every later conversion depends on them, however long ago

@@ -43,7 +43,7 @@ type input struct {
 	kind       inputKind
 	event      string
 	at         schemas.Millis // forget: up to when
-	ids        []int          // ascending
+	ids        []int          // ascending, but for those that ingest knows to be shared: they stand last
 	conversion int
 	minor      int64  // value or refund
 	body       string // of a touch
@@ -263,9 +263,23 @@ func randomScenario(r *rand.Rand, z size) *scenario {
 		s.inputs = append(s.inputs, input{kind: forget, at: up, ids: []int{r.IntN(s.identifiers)}})
 	}
 	if r.IntN(2) == 0 {
-		s.inputs = append(s.inputs, input{kind: share, ids: []int{r.IntN(s.identifiers)}})
+		shared := r.IntN(s.identifiers)
+		if r.IntN(2) == 0 { // ingest hears of it on the way
+			s.sharedLast(shared, func() bool { return r.IntN(2) == 0 })
+		}
+		s.inputs = append(s.inputs, input{kind: share, ids: []int{shared}})
 	}
 	return s
+}
+
+// sharedLast moves an identifier to the end of the lists of some inputs, as ingest does once it is declared shared.
+func (s *scenario) sharedLast(shared int, some func() bool) {
+	for i := range s.inputs {
+		in := &s.inputs[i]
+		if at := slices.Index(in.ids, shared); at >= 0 && some() {
+			in.ids = append(slices.Delete(slices.Clone(in.ids), at, at+1), shared)
+		}
+	}
 }
 
 func (s *scenario) randomInput(r *rand.Rand, z size) input {

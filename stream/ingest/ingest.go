@@ -41,8 +41,21 @@ type Ingest struct {
 	Normalizer     *identity.Normalizer
 	Channels       Channels
 	WithoutConsent Consent // the zero value filters
+	// Shared are pseudonyms that are declared shared. They stand last in the lists of messages, so that every event goes to
+	// an identifier that can hold it, and not by way of one that passes everything on.
+	Shared map[identity.ID]bool
 	// DefaultCurrency is that of amounts whose sender names none; empty: such an amount, unless it is 0, is refused.
 	DefaultCurrency string
+}
+
+// SharedOf are the pseudonyms of identifiers that are declared shared.
+func SharedOf(n *identity.Normalizer, identifiers []schemas.Identifier) map[identity.ID]bool {
+	ids, _ := n.IDs(identifiers, nil)
+	shared := make(map[identity.ID]bool, len(ids))
+	for _, id := range ids {
+		shared[id] = true
+	}
+	return shared
 }
 
 // Result is what became of one record. Exactly one of Messages, Refusal and Filtered is set.
@@ -99,8 +112,26 @@ func (in *Ingest) event(e *schemas.Event) Result {
 		r.Refusal = &schemas.Refusal{Reason: schemas.ReasonNoIdentifier, Field: "identifiers", Detail: noneLeft(&outcome)}
 		return r
 	}
+	in.sharedLast(ids)
 	r.Messages = in.messages(e, ids)
 	return r
+}
+
+// sharedLast moves identifiers that are declared shared behind the others.
+func (in *Ingest) sharedLast(ids []identity.ID) {
+	if len(in.Shared) == 0 {
+		return
+	}
+	slices.SortStableFunc(ids, func(a, b identity.ID) int {
+		switch {
+		case in.Shared[a] == in.Shared[b]:
+			return 0
+		case in.Shared[b]:
+			return -1
+		default:
+			return 1
+		}
+	})
 }
 
 // noneLeft says in counts what became of the identifiers of an event that has none left.

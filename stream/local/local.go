@@ -10,6 +10,8 @@
 package local
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"tributary/identity"
@@ -72,7 +74,18 @@ func New(c Config, store *state.Store, out Output) *Pipeline {
 	p := &Pipeline{config: c, store: store, out: out, process: attribution.New(c.Attribution), queues: make([]queue, c.Attribution.Partitions)}
 	p.work = p.process.Begin(p, p)
 	p.Counts = metrics.Ingested{Refused: map[schemas.Reason]int64{}, Filtered: map[schemas.Reason]int64{}, Identifiers: map[metrics.Identifier]int64{}}
+	if c.Ingest != nil { // it may have only results to Add
+		p.Share(slices.SortedFunc(maps.Keys(c.Ingest.Shared), identity.Compare)...)
+	}
 	return p
+}
+
+// Share declares identifiers shared, as an operator does.
+func (p *Pipeline) Share(ids ...identity.ID) {
+	for _, id := range ids {
+		m := identity.Message{Kind: identity.KindShare, To: identity.Ref{ID: id}}
+		p.Journal(int32(m.Partition(len(p.queues))), m)
+	}
 }
 
 // Event takes one source record that the broker, or the file's reader, stamped with the time at. The result says what

@@ -1,8 +1,10 @@
 package local_test
 
 import (
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,7 +58,7 @@ func settingsOf(t testing.TB, r reference.Rules, partitions int) local.Config {
 		j.Conversions[name] = rule
 	}
 	c := local.Config{
-		Ingest:      &ingest.Ingest{Normalizer: normalizer, Channels: direct{}},
+		Ingest:      &ingest.Ingest{Normalizer: normalizer, Channels: direct{}, Shared: ingest.SharedOf(normalizer, sharedIdentifiers(r))},
 		Attribution: attribution.Config{Partitions: partitions, MaxMembers: uint32(r.Members), Rules: j, Models: models, Key: keys.Active()},
 	}
 	limits := &c.Attribution.Limits
@@ -71,6 +73,13 @@ func settingsOf(t testing.TB, r reference.Rules, partitions int) local.Config {
 		limits.NeighboursOf[typ.Rank][with.Rank] = uint32(n)
 	}
 	return c
+}
+
+func sharedIdentifiers(r reference.Rules) (all []schemas.Identifier) {
+	for _, id := range r.Shared {
+		all = append(all, schemas.Identifier{Type: id[0], Value: id[1]})
+	}
+	return all
 }
 
 type direct struct{}
@@ -143,7 +152,8 @@ func TestNewestRevisionsEqualTheReference(t *testing.T) {
 	}
 }
 
-// run delivers the events in order, in random batches of random partitions, and returns what a reader has at the end.
+// run delivers the events in order, in random batches of random partitions, and returns what a reader has at the end. What
+// is declared shared is so from the beginning, or from any time on.
 func run(t testing.TB, r *rand.Rand, all []reference.Delivery, rl reference.Rules, partitions int, everyBatch bool) (*reader, bool) {
 	store, err := state.OpenMemory()
 	if err != nil {
@@ -154,8 +164,16 @@ func run(t testing.TB, r *rand.Rand, all []reference.Delivery, rl reference.Rule
 	config.EveryBatch = everyBatch
 	config.Attribution.Limits.ChunkBytes = 1 + r.IntN(2000)
 	out := newReader(t)
+	declared, since := config.Ingest.Shared, r.IntN(2)*r.IntN(len(all))
+	if since > 0 {
+		config.Ingest.Shared = nil
+	}
 	p := local.New(config, store, out)
-	for _, s := range all {
+	for i, s := range all {
+		if i == since && i > 0 {
+			config.Ingest.Shared = declared
+			p.Share(slices.Collect(maps.Keys(declared))...)
+		}
 		if result := p.Event(s.JSON(), schemas.Millis(s.At())); result.Refusal != nil {
 			t.Fatalf("%v: %s", result.Refusal, s.JSON())
 		}

@@ -165,7 +165,7 @@ func configOf(t testing.TB, s *settings.Settings, partitions int) local.Config {
 	}
 	return local.Config{
 		Ingest: &ingest.Ingest{Normalizer: normalizer, Channels: mapping, WithoutConsent: ingest.Consent(s.Consent.Without),
-			DefaultCurrency: s.DefaultCurrency},
+			DefaultCurrency: s.DefaultCurrency, Shared: ingest.SharedOf(normalizer, s.SharedIdentifiers())},
 		Attribution: attribution.Config{Partitions: partitions, Limits: s.IdentityLimits(),
 			MaxMembers: uint32(s.Identity.Limits.MaxMembers), Rules: s.JourneyRules(), Models: models, Key: keys.Active(),
 			AllowedLateness: s.Lateness.Allowed},

@@ -24,18 +24,11 @@ import (
 func TestUnlinkAndForget(t *testing.T) {
 	w := start(t)
 	phone := schemas.Identifier{Type: "phone", Value: "(415) 555-2671"}
-	for _, name := range []string{"ann", "bob"} {
-		w.send(fmt.Sprintf(`{"event_id":"click-%[1]s","type":"touch","occurred_at":"2026-03-01T10:00:00Z","identifiers":{"anonymous_id":"c-%[1]s"},"touch":{"kind":"click","channel":"%[1]s-search"}}`, name))
-		w.send(fmt.Sprintf(`{"event_id":"order-%[1]s","type":"conversion","occurred_at":"2026-03-01T12:00:00Z","identifiers":{"anonymous_id":"c-%[1]s","email":"%[1]s@example.com","phone":"(415) 555-2671"},"conversion":{"name":"purchase","value":"10.00","currency":"USD"}}`, name))
-	}
-	together := func(id string) bool { a := w.newest[id]; return a != nil && len(a.Touches) == 2 }
-	w.await("both orders see both clicks", func() bool { return together("order-ann") && together("order-bob") })
-
+	w.orders()
 	if err := w.Share(t.Context(), phone); err != nil {
 		t.Fatal(err)
 	}
-	alone := func(id string) bool { return len(w.newest[id].Touches) == 1 }
-	w.await("each order sees its own click", func() bool { return alone("order-ann") && alone("order-bob") })
+	w.await("each order sees its own click", func() bool { return w.clicks("order-ann") == 1 && w.clicks("order-bob") == 1 })
 	// The tree comes apart, and what still belongs together finds itself again: the cause of a revision can be either.
 	if len(w.split) == 0 {
 		t.Error("no revision has the cause identity_split")
@@ -52,9 +45,40 @@ func TestUnlinkAndForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.await("Ann is forgotten", func() bool { return w.newest["order-ann"].Unattributed == schemas.UnattributedErased })
-	if !alone("order-bob") {
+	if w.clicks("order-bob") != 1 {
 		t.Errorf("%s", w.newest["order-bob"].Encode(nil))
 	}
+}
+
+// The number is declared shared in the settings with which the service begins again.
+func TestSharedInTheSettings(t *testing.T) {
+	w := start(t)
+	w.orders()
+	w.stop()
+	w.Settings.Identity.Shared = []settings.Shared{{Type: "phone", Value: "+1 415-555-2671"}}
+	w.run()
+	w.await("each order sees its own click", func() bool { return w.clicks("order-ann") == 1 && w.clicks("order-bob") == 1 })
+	if len(w.split) == 0 {
+		t.Error("no revision has the cause identity_split")
+	}
+}
+
+// orders lets two people order through the call centre and waits until they are one customer.
+func (w *world) orders() {
+	w.t.Helper()
+	for _, name := range []string{"ann", "bob"} {
+		w.send(fmt.Sprintf(`{"event_id":"click-%[1]s","type":"touch","occurred_at":"2026-03-01T10:00:00Z","identifiers":{"anonymous_id":"c-%[1]s"},"touch":{"kind":"click","channel":"%[1]s-search"}}`, name))
+		w.send(fmt.Sprintf(`{"event_id":"order-%[1]s","type":"conversion","occurred_at":"2026-03-01T12:00:00Z","identifiers":{"anonymous_id":"c-%[1]s","email":"%[1]s@example.com","phone":"(415) 555-2671"},"conversion":{"name":"purchase","value":"10.00","currency":"USD"}}`, name))
+	}
+	w.await("both orders see both clicks", func() bool { return w.clicks("order-ann") == 2 && w.clicks("order-bob") == 2 })
+}
+
+// clicks is how many touches a conversion has.
+func (w *world) clicks(id string) int {
+	if a := w.newest[id]; a != nil {
+		return len(a.Touches)
+	}
+	return 0
 }
 
 func TestUnusableIdentifiersAreNotSent(t *testing.T) {
@@ -79,6 +103,7 @@ type world struct {
 	client *kgo.Client
 	newest map[string]*schemas.Attribution
 	split  map[string]bool // conversions that had a revision with the cause identity_split
+	stop   func()          // ends the service
 }
 
 func keys(t *testing.T) identity.Keyring {
@@ -104,23 +129,8 @@ func start(t *testing.T) *world {
 	if _, err := service.CreateTopics(t.Context(), w.Client, s, true); err != nil {
 		t.Fatal(err)
 	}
-	svc, err := service.New(t.Context(), service.Config{Settings: s, Keys: w.Keys, Client: w.Client, Instance: "test",
-		Metrics: metrics.New("test"), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- svc.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		if err := svc.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w.run()
+	t.Cleanup(func() { w.stop() })
 	w.client, err = kgo.NewClient(append(w.Client, kgo.DefaultProduceTopic("events"), kgo.ConsumeTopics(s.Topics.Attributions),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
@@ -128,6 +138,27 @@ func start(t *testing.T) *world {
 	}
 	t.Cleanup(w.client.Close)
 	return w
+}
+
+// run starts the service.
+func (w *world) run() {
+	svc, err := service.New(w.t.Context(), service.Config{Settings: w.Settings, Keys: w.Keys, Client: w.Client, Instance: "test",
+		Metrics: metrics.New("test"), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- svc.Run(ctx) }()
+	w.stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.t.Error(err)
+		}
+		if err := svc.Close(); err != nil {
+			w.t.Error(err)
+		}
+	}
 }
 
 func (w *world) send(event string) {

@@ -81,6 +81,10 @@ func (w *world) settingsFile() string {
 	for _, m := range s.Models {
 		models = append(models, map[string]any{"type": m.Type})
 	}
+	shared := []any{}
+	for _, id := range s.Identity.Shared {
+		shared = append(shared, map[string]any{"type": id.Type, "value": id.Value})
+	}
 	limits := map[string]any{"max_members": s.Identity.Limits.MaxMembers}
 	for typ, n := range limitsOf(&s.Identity.Limits) {
 		limits[typ] = map[string]any{"any": n.Any, "user_id": n.UserID, "email": n.Email, "phone": n.Phone, "anonymous_id": n.AnonymousID}
@@ -100,7 +104,7 @@ func (w *world) settingsFile() string {
 		"conversions":     conversions,
 		"models":          models,
 		"output":          map[string]any{"format": s.Output.Format},
-		"identity":        map[string]any{"limits": limits},
+		"identity":        map[string]any{"limits": limits, "shared": shared},
 	})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(w.dir, "tributary.yaml"), text, 0o644)

@@ -22,6 +22,7 @@ import (
 	"tributary/stream/ingest"
 	"tributary/stream/lane"
 	"tributary/stream/metrics"
+	"tributary/stream/operator"
 	"tributary/stream/roles"
 	"tributary/stream/settings"
 	"tributary/stream/topics"
@@ -105,7 +106,7 @@ func IngestOf(s *settings.Settings, keys identity.Keyring) (*ingest.Ingest, erro
 		return nil, err
 	}
 	return &ingest.Ingest{Normalizer: normalizer, Channels: mapping, WithoutConsent: ingest.Consent(s.Consent.Without),
-		DefaultCurrency: s.DefaultCurrency}, nil
+		DefaultCurrency: s.DefaultCurrency, Shared: ingest.SharedOf(normalizer, s.SharedIdentifiers())}, nil
 }
 
 // New looks at the cluster, creates the internal topics that are missing, checks those that exist, and opens the store.
@@ -116,6 +117,9 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	}
 	s := &Service{Config: c, topics: TopicsOf(c.Settings), purgeEvery: purgeInterval}
 	if err := s.prepareTopics(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.share(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.addLanes(); err != nil {
@@ -139,6 +143,19 @@ func (s *Service) prepareTopics(ctx context.Context) error {
 		s.batch[f.Name] = int32(f.MaxBatchBytes())
 	}
 	s.topics.LetterBytes = int(s.batchBytes(s.topics.DeadLetters))
+	return nil
+}
+
+// share declares what the settings say is shared, at every start: to declare it again changes nothing.
+func (s *Service) share(ctx context.Context) error {
+	identifiers := s.Settings.SharedIdentifiers()
+	if len(identifiers) == 0 {
+		return nil
+	}
+	o := operator.Operator{Settings: s.Settings, Keys: s.Keys, Client: s.Client}
+	if err := o.Share(ctx, identifiers...); err != nil {
+		return fmt.Errorf("declare shared identifiers: %w", err)
+	}
 	return nil
 }
 

@@ -164,6 +164,9 @@ func settingsOf(r reference.Rules) *settings.Settings {
 		*n = settings.Neighbours{Any: r.Degree, UserID: r.Alike[typ+" user_id"], Email: r.Alike[typ+" email"], Phone: r.Alike[typ+" phone"],
 			AnonymousID: r.Alike[typ+" anonymous_id"]}
 	}
+	for _, id := range r.Shared {
+		s.Identity.Shared = append(s.Identity.Shared, settings.Shared{Type: id[0], Value: id[1]})
+	}
 	return s
 }
 

@@ -84,6 +84,11 @@ var beforeLimits = []Setting{
 		Why: "values that link nobody, whatever their letter case, beside those of the contract: the shop's own number, info@"},
 	{Path: "identity.blocked.patterns", Default: "[]", Rule: each(blockedPattern, 0, "regular expressions (RE2)"), Hidden: true,
 		Why: "the same by regular expression that matches the whole value, letter case counts"},
+	{Path: "identity.shared", Default: "[]", Rule: anyList, Hidden: true,
+		Why: "identifiers that many people share, such as a call centre's number: they link nobody, as after `tributary identity unlink`, for ever"},
+	{Path: "identity.shared[].type", Rule: matching(`.`, "a type of identifier"), Why: "type of the identifier, as events write it"},
+	{Path: "identity.shared[].value", Rule: matching(`.`, "an identifier of its type that is not blocked"), Hidden: true,
+		Why: "the identifier, in any way of writing"},
 }
 
 // identifierTypes are the types that limits can be set for. "other" are those of rank 7 and weaker.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tributary/identity"
+	"tributary/schemas"
 	"tributary/scoring"
 	"tributary/state/journey"
 	"tributary/stream/channels"
@@ -53,6 +54,15 @@ func (s *Settings) IdentityRules() identity.Rules {
 		BlockedValues:   s.Identity.Blocked.Values,
 		BlockedPatterns: s.Identity.Blocked.Patterns,
 	}
+}
+
+// SharedIdentifiers are the identifiers that are declared shared.
+func (s *Settings) SharedIdentifiers() []schemas.Identifier {
+	all := make([]schemas.Identifier, len(s.Identity.Shared))
+	for i, id := range s.Identity.Shared {
+		all[i] = schemas.Identifier{Type: id.Type, Value: id.Value}
+	}
+	return all
 }
 
 // IdentityLimits are the limits on neighbours, by rank: a type that settings add at the rank of a standard type has its

@@ -18,19 +18,32 @@ import (
 // Values that can be personal data are counted, not shown. Settings that are not set and have no default are left out.
 func (l *Loaded) Print(w io.Writer) error {
 	p := printer{w: w}
-	yamldoc.Walk(&l.Settings, func(leaf yamldoc.Leaf) {
+	shown := l.Settings
+	shown.Identity.Shared = nil
+	yamldoc.Walk(&shown, func(leaf yamldoc.Leaf) {
 		setting := byPath()[leaf.Pattern]
 		unset := leaf.Value.IsZero() && !l.isGiven(leaf.Path)
 		if setting == nil || setting.Default == "" && unset {
 			return
 		}
 		value, origin := written(leaf.Value), l.Origin(leaf.Path)
-		if setting.Hidden && leaf.Value.Len() > 0 {
-			value, origin = "[]", fmt.Sprintf("%d not shown, %s", leaf.Value.Len(), origin)
+		if n := l.hidden(setting, leaf); n > 0 {
+			value, origin = "[]", fmt.Sprintf("%d not shown, %s", n, origin)
 		}
 		p.leaf(leaf.Path, value, origin)
 	})
 	return p.err
+}
+
+// hidden is how many values the leaf has that must not be shown.
+func (l *Loaded) hidden(s *Setting, leaf yamldoc.Leaf) int {
+	switch {
+	case !s.Hidden:
+		return 0
+	case leaf.Path == "identity.shared":
+		return len(l.Identity.Shared)
+	}
+	return leaf.Value.Len()
 }
 
 // printer writes leaves as nested YAML; it remembers the headings under which the last one stood.

@@ -90,6 +90,7 @@ type Identity struct {
 	PreviousKeyFile string           `yaml:"previous_key_file"`
 	Types           []IdentifierType `yaml:"types"`
 	Blocked         Blocked          `yaml:"blocked"`
+	Shared          []Shared         `yaml:"shared"`
 	Limits          Limits           `yaml:"limits"`
 }
 
@@ -106,6 +107,12 @@ func (t *IdentifierType) SetDefaults() { setDefaults(t, "identity.types[].") }
 type Blocked struct {
 	Values   []string `yaml:"values"`
 	Patterns []string `yaml:"patterns"`
+}
+
+// Shared is an identifier that many people share: a call centre's number. It can be personal data: it is not printed.
+type Shared struct {
+	Type  string `yaml:"type"`
+	Value string `yaml:"value"`
 }
 
 // Limits keep identifiers that many people share from making one customer of them. By type of an identifier: how many

@@ -240,6 +240,13 @@ t.yaml:2:60: identity.types[2].rank: 300: must be 1 to 255
 t.yaml:2:66: identity.types[3].name: must be set, to a letter, then up to 63 letters, digits, '_', '-' and '.'
 t.yaml:3:50: identity.blocked.patterns: must be regular expressions (RE2)
 t.yaml:4:12: identity.key_env: "MY KEY": must be the name of an environment variable: letters, digits and '_'`},
+	{"shared identifiers", `identity:
+  shared: [{type: phone, value: 000}, {type: fax, value: "1"}, {type: email, value: ann}, {value: ann@example.com}, {type: email}, {type: phone, value: +1 415 555 2671}]
+`, `t.yaml:2:33: identity.shared[0].value: is blocked, must be an identifier of its type that is not blocked
+t.yaml:2:46: identity.shared[1].type: fax: must be a type of identifier
+t.yaml:2:85: identity.shared[2].value: is invalid, must be an identifier of its type that is not blocked
+t.yaml:2:91: identity.shared[3].type: must be set, to a type of identifier
+t.yaml:2:117: identity.shared[4].value: must be set, to an identifier of its type that is not blocked`},
 	{"security", "kafka:\n  tls: {ca_file: ca.pem, cert_file: c.pem}\n  sasl: {user_file: u}\n",
 		`t.yaml:2:8: kafka.tls: cert_file and key_file must be set together
 t.yaml:2:18: kafka.tls.ca_file: ca.pem: has no effect unless kafka.tls.enabled is true
@@ -304,6 +311,7 @@ const full = `kafka:
 identity:
   types: [{name: loyalty_id}, {name: desk, rank: 4}]
   blocked: {values: [ann@example.com, info@example.com], patterns: ["test.*"]}
+  shared: [{type: email, value: sales@example.com}, {type: loyalty_id, value: "0x@0"}]
 channels:
   rules:
     - {channel: brand, when: {medium: cpc, campaign: ["brand*", "/^x: y$/", "ü \"quoted\""]}}
@@ -333,7 +341,7 @@ func TestPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Identity.Blocked = Blocked{Values: []string{}, Patterns: []string{}}
+	l.Identity.Blocked, l.Identity.Shared = Blocked{Values: []string{}, Patterns: []string{}}, []Shared{}
 	if !reflect.DeepEqual(again.Settings, l.Settings) {
 		t.Errorf("what is printed reads as %+v\nwant %+v", again.Settings, l.Settings)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tributary/identity"
+	"tributary/schemas"
 	"tributary/scoring"
 	"tributary/stream/yamldoc"
 )
@@ -42,6 +43,12 @@ func (v *validation) refuse(path, format string, args ...any) {
 	v.faults = append(v.faults, v.fault(path, fmt.Sprintf(format, args...)))
 }
 
+// refuseHidden does not show the line of the file.
+func (v *validation) refuseHidden(path, format string, args ...any) {
+	v.refuse(path, format, args...)
+	v.faults[len(v.faults)-1].Source = ""
+}
+
 // leaf checks one value against the rule of its setting.
 func (v *validation) leaf(leaf yamldoc.Leaf) {
 	setting := byPath()[leaf.Pattern]
@@ -58,14 +65,15 @@ func (v *validation) leaf(leaf yamldoc.Leaf) {
 		return
 	}
 	if setting.Hidden {
-		v.refuse(leaf.Path, "must be %s", setting.Rule.text)
+		v.refuseHidden(leaf.Path, "must be %s", setting.Rule.text)
 		return
 	}
 	v.refuse(leaf.Path, "%s: must be %s", shorten(written(leaf.Value)), setting.Rule.text)
 }
 
 // required are the settings without a default that an entry of a list must have.
-var required = map[string]bool{"sources[].topic": true, "identity.types[].name": true, "channels.rules[].channel": true, "models[].type": true}
+var required = map[string]bool{"sources[].topic": true, "identity.types[].name": true, "identity.shared[].type": true,
+	"identity.shared[].value": true, "channels.rules[].channel": true, "models[].type": true}
 
 // topics must all be different: one that is read and written would feed itself.
 func (v *validation) topics() {
@@ -120,6 +128,27 @@ func (v *validation) identity() {
 			continue
 		}
 		added = next
+	}
+	v.shared()
+}
+
+// shared checks that each identifier is one, under the rules of the other settings if these are valid.
+func (v *validation) shared() {
+	normalizer, err := identity.NewNormalizer(v.IdentityRules(), developmentKeys())
+	if err != nil {
+		return // said elsewhere
+	}
+	for i, id := range v.Identity.Shared {
+		if id.Type == "" || id.Value == "" {
+			continue // said by the rule of the value
+		}
+		switch _, verdict := normalizer.Normal(schemas.Identifier{Type: id.Type, Value: id.Value}); verdict {
+		case identity.Kept:
+		case identity.UnknownType:
+			v.refuseHidden(fmt.Sprintf("identity.shared[%d].type", i), "%s: must be a type of identifier", quoted(id.Type))
+		default:
+			v.refuseHidden(fmt.Sprintf("identity.shared[%d].value", i), "is %s, must be an identifier of its type that is not blocked", verdict)
+		}
 	}
 }
 

@@ -127,6 +127,9 @@ func RandomRules(r *rand.Rand) Rules {
 		types := []string{"user_id", "email", "phone", "anonymous_id"}
 		out.Alike[types[r.IntN(4)]+" "+types[r.IntN(4)]] = 1 + r.IntN(3)
 	}
+	if r.IntN(3) == 0 {
+		out.Shared = [][2]string{{"phone", "415.555.2670"}, {"anonymous_id", "c01"}}[:1+r.IntN(2)]
+	}
 	if r.IntN(4) == 0 {
 		out.Members = 2 + r.IntN(4)
 	}

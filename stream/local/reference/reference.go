@@ -91,6 +91,7 @@ type Rules struct {
 	Reset       map[string]bool  // conversion names after which the journey starts anew
 	Degree      int              // neighbours of one identifier; 0: no limit
 	Alike       map[string]int   // neighbours of one type that an identifier of one type may have: "anonymous_id user_id"
+	Shared      [][2]string      // identifiers that are declared shared
 	Members     int              // identifiers of one customer; 0: no limit
 }
 
@@ -307,6 +308,9 @@ func sharedOf(lists [][]string, r Rules) map[string]bool {
 				shared[id] = true
 			}
 		}
+	}
+	for _, id := range normals(r.Shared) {
+		shared[id] = true
 	}
 	return shared
 }
