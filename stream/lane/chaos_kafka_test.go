@@ -38,3 +38,10 @@ func TestLanesWithOneStoreOnKafka(t *testing.T) {
 func TestRestoreWaitsForAnOpenTransactionOnKafka(t *testing.T) {
 	restoreWaits(t, kafkatest.Shared(t, kafkatest.Options{}))
 }
+
+// Apache Kafka keeps notes beside offsets, with both transaction protocols.
+func TestNotesGoWithTheirPartitionsOnKafka(t *testing.T) {
+	for _, version := range []int{2, 1} {
+		notesGo(t, kafkatest.Shared(t, kafkatest.Options{TransactionVersion: version}))
+	}
+}

@@ -41,8 +41,10 @@ type Config struct {
 	MaxBatchBytes int
 	// MaxPollRecords bounds one call of Process. Default 5,000.
 	MaxPollRecords int
-	// IdleInterval is how often an Idler is asked when no records come. Default 1 s.
+	// IdleInterval is how often an Idler is asked. Default 1 s.
 	IdleInterval time.Duration
+	// IdleAfter is how long nothing must have come of a partition for it to be quiet. Default 1 minute.
+	IdleAfter time.Duration
 
 	// TransactionTimeout is when the broker aborts a transaction whose lane is silent. Records behind it are invisible until
 	// then, so it is short; but it must exceed CommitInterval and the worst flush, or the lane is fenced. Default 10 s.
@@ -87,6 +89,7 @@ func (c *Config) setDefaults() {
 	orDefault(&c.MaxBatchBytes, 64<<20)
 	orDefault(&c.MaxPollRecords, 5_000)
 	orDefault(&c.IdleInterval, time.Second)
+	orDefault(&c.IdleAfter, time.Minute)
 	orDefault(&c.TransactionTimeout, 10*time.Second)
 	orDefault(&c.SessionTimeout, 20*time.Second)
 	orDefault(&c.HeartbeatInterval, 500*time.Millisecond)

@@ -196,7 +196,7 @@ type beacon struct {
 	said  chan struct{}
 }
 
-func (b *beacon) Idle(context.Context) ([]*kgo.Record, error) {
+func (b *beacon) Idle(context.Context, []TopicPartition) ([]*kgo.Record, error) {
 	return []*kgo.Record{{Topic: b.topic, Key: []byte("here"), Value: []byte("idle")}}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // metadataMinAge is how soon a partition's new leader is asked for. The client's default of 5 s would be most of a
@@ -37,12 +38,16 @@ type session struct {
 	open  *transaction       // nil between transactions
 	owned map[string][]int32
 
+	silence  silence   // of partitions, for an Idler
+	nextIdle time.Time // when to ask the Idler
+
 	mu        sync.Mutex
 	call      call
 	wake      context.Context // ends a poll: there is a call, or Run's context is cancelled
 	wakeNow   context.CancelFunc
 	joins     int           // assignments of the group to wait for
 	joined    chan struct{} // closed when joins is 0
+	notes     []note        // of partitions that have come or are about to come, which the task hasn't heard of
 	closing   bool          // no callback may begin to restore
 	callbacks sync.WaitGroup
 }
@@ -127,12 +132,14 @@ func (s *session) options(balancer kgo.GroupBalancer) []kgo.Opt {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // the default skips records
 		kgo.ProducerLinger(0),
 		kgo.MetadataMinAge(metadataMinAge),
+		kgo.KeepControlRecords(), // so that offsets, and with them the lag, pass transaction markers
 		kgo.RecordPartitioner(newPartitioner(append(slices.Clip(s.config.Addressed), s.config.Changelog))),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsCallbackBlocked(s.wanted),
 		kgo.OnPartitionsRevoked(s.revoked),
 		kgo.OnPartitionsLost(s.lost),
 		kgo.OnPartitionsAssigned(s.assigned),
+		kgo.OnOffsetsFetched(s.fetched),
 		kgo.AdjustFetchOffsetsFn(s.prepare),
 		kgo.WithHooks(groupFailed(s.groupFailed)),
 	)
@@ -161,7 +168,7 @@ func (s *session) end() {
 	s.kafka.AllowRebalance() // Close polls once more, which would keep a goroutine of its own waiting for ever
 	s.callbacks.Wait()
 	s.side.Close()
-	s.stats.owned(nil)
+	s.own(nil)
 	s.stats.Generation.Store(0)
 }
 
@@ -203,11 +210,16 @@ func (s *session) turn() error {
 		return nil // what was polled is not processed: the abort goes back before it
 	}
 	s.stats.polled(fetches)
-	if records := fetches.Records(); len(records) > 0 {
+	s.silence.broken(fetches, s.config.Now())
+	if s.hasNotes() {
+		s.refreshOwned()
+	}
+	if records := withoutMarkers(fetches.Records()); len(records) > 0 {
 		if err := s.process(records); err != nil {
 			return err
 		}
-	} else if err := s.idle(poll); err != nil {
+	}
+	if err := s.idle(); err != nil {
 		return err
 	}
 	switch {
@@ -222,12 +234,17 @@ func (s *session) turn() error {
 	return nil
 }
 
+// withoutMarkers drops the control records that end transactions: no task has a use for them.
+func withoutMarkers(records []*kgo.Record) []*kgo.Record {
+	return slices.DeleteFunc(records, func(r *kgo.Record) bool { return r.Attrs.IsControl() })
+}
+
 // pollUntil is when a poll without records must end. Where nothing is open and nobody waits, far away.
 func (s *session) pollUntil() time.Time {
 	now := s.config.Now()
 	left := time.Hour
 	if _, ok := s.task.(Idler); ok {
-		left = s.config.IdleInterval
+		left = s.nextIdle.Sub(now)
 	}
 	if s.open != nil {
 		left = min(left, s.open.deadline.Sub(now))
@@ -289,14 +306,22 @@ func span(records []*kgo.Record) string {
 	return fmt.Sprintf("%s/%d@%d … %s/%d@%d", first.Topic, first.Partition, first.Offset, last.Topic, last.Partition, last.Offset)
 }
 
-// idle asks an Idler whether it has something to say after a poll that came to its own end.
-func (s *session) idle(poll context.Context) error {
+// idle asks an Idler, when it is time, whether it has something to say.
+func (s *session) idle() error {
 	idler, ok := s.task.(Idler)
-	if !ok || s.open != nil || !errors.Is(poll.Err(), context.DeadlineExceeded) {
+	if !ok {
+		return nil
+	}
+	now := s.config.Now()
+	if now.Before(s.nextIdle) || s.waking().Err() != nil { // a call comes first
 		return nil
 	}
 	s.refreshOwned()
-	made, err := idler.Idle(s.hard)
+	s.nextIdle = now.Add(s.config.IdleInterval)
+	if len(s.owned) == 0 {
+		return nil
+	}
+	made, err := idler.Idle(s.hard, s.quiet(now))
 	if err != nil {
 		return fatal{fmt.Errorf("idle: %w", err)}
 	}
@@ -306,6 +331,7 @@ func (s *session) idle(poll context.Context) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
+	s.open.fence = true
 	s.produce(made)
 	return nil
 }
@@ -359,7 +385,7 @@ func (s *session) commit() error {
 	if err := s.open.failure(); err != nil {
 		return judge(err)
 	}
-	committed, err := s.kafka.End(ending, kgo.TryCommit)
+	committed, err := s.kafka.End(kgo.PreTxnCommitFnContext(ending, s.annotate), kgo.TryCommit)
 	if err != nil {
 		// Not aborted but unknown. The changelog tells the next session.
 		return judge(fmt.Errorf("commit: %w", err))
@@ -379,6 +405,50 @@ func (s *session) commit() error {
 	s.stats.CommitNanos.Add(int64(s.config.Now().Sub(began)))
 	s.close()
 	return nil
+}
+
+// annotate completes the client's request to commit offsets.
+func (s *session) annotate(request *kmsg.TxnOffsetCommitRequest) error {
+	if s.open.fence {
+		s.addOwned(request)
+	}
+	noter, ok := s.task.(Noter)
+	if !ok {
+		return nil
+	}
+	for _, topic := range request.Topics {
+		for i := range topic.Partitions {
+			note := noter.Note(TopicPartition{topic.Topic, topic.Partitions[i].Partition})
+			topic.Partitions[i].Metadata = &note
+		}
+	}
+	return nil
+}
+
+// addOwned adds the partitions of which nothing was consumed, with the offsets that they have. The group refuses the request
+// of a member that it has thrown out, and gives nobody else a partition of it before the transaction has ended.
+func (s *session) addOwned(request *kmsg.TxnOffsetCommitRequest) {
+	there := map[TopicPartition]bool{}
+	for _, topic := range request.Topics {
+		for _, partition := range topic.Partitions {
+			there[TopicPartition{topic.Topic, partition.Partition}] = true
+		}
+	}
+	for name, offsets := range s.kafka.Client().CommittedOffsets() {
+		topic := kmsg.NewTxnOffsetCommitRequestTopic()
+		topic.Topic = name
+		for number, offset := range offsets {
+			if there[TopicPartition{name, number}] {
+				continue
+			}
+			partition := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+			partition.Partition, partition.Offset, partition.LeaderEpoch = number, offset.Offset, offset.Epoch
+			topic.Partitions = append(topic.Partitions, partition)
+		}
+		if len(topic.Partitions) > 0 {
+			request.Topics = append(request.Topics, topic)
+		}
+	}
 }
 
 // ending bounds the end of a transaction: longer than the broker lets it live.
@@ -405,6 +475,7 @@ func (s *session) abort() error {
 // drop makes the task forget the open transaction and lets its partitions go.
 func (s *session) drop() {
 	s.task.Abort()
+	s.silence.reset(s.config.Now()) // consuming goes back
 	s.close()
 }
 
@@ -422,19 +493,29 @@ func (s *session) owns(topic string, partition int32) bool {
 	return found
 }
 
-// refreshOwned asks the client what it owns, and tells the task if that has changed.
+func (s *session) own(partitions map[string][]int32) {
+	s.owned = partitions
+	s.nextIdle = time.Time{}
+	s.stats.owned(partitions)
+	s.silence.own(partitions, s.config.Now())
+	if owner, ok := s.task.(Owner); ok {
+		owner.Own(partitions)
+	}
+}
+
+// refreshOwned asks the client what it owns, and tells the task if that has changed, and the notes of what has come.
 func (s *session) refreshOwned() {
 	now := map[string][]int32{}
 	for topic, partitions := range s.kafka.Client().CommittedOffsets() {
 		now[topic] = slices.Sorted(maps.Keys(partitions))
 	}
-	if maps.EqualFunc(now, s.owned, slices.Equal) {
-		return
+	if !maps.EqualFunc(now, s.owned, slices.Equal) {
+		s.own(now)
 	}
-	s.owned = now
-	s.stats.owned(now)
-	if owner, ok := s.task.(Owner); ok {
-		owner.Own(now)
+	if noter, ok := s.task.(Noter); ok {
+		for _, n := range s.takeNotes() {
+			noter.Noted(n.partition, n.text)
+		}
 	}
 }
 
@@ -551,6 +632,56 @@ func (s *session) prepare(ctx context.Context, offsets map[string]map[int32]kgo.
 		s.notify(func() { s.call.failed = judge(err) })
 	}
 	return offsets, err
+}
+
+// note is what was found beside the committed offset of a partition.
+type note struct {
+	partition TopicPartition
+	text      string
+}
+
+// fetched is the client's callback with the committed offsets of new partitions, before it consumes them.
+func (s *session) fetched(_ context.Context, _ *kgo.Client, answer *kmsg.OffsetFetchResponse) error {
+	if _, ok := s.task.(Noter); !ok {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, group := range answer.Groups {
+		for _, topic := range group.Topics {
+			for _, partition := range topic.Partitions {
+				n := note{partition: TopicPartition{topic.Topic, partition.Partition}}
+				if partition.Metadata != nil {
+					n.text = *partition.Metadata
+				}
+				s.notes = append(s.notes, n)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *session) hasNotes() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.notes) > 0
+}
+
+// takeNotes returns the notes of owned partitions. The client owns a partition a moment after it has fetched its offset;
+// notes of others wait.
+func (s *session) takeNotes() (taken []note) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var rest []note
+	for _, n := range s.notes {
+		if s.owns(n.partition.Topic, n.partition.Partition) {
+			taken = append(taken, n)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	s.notes = rest
+	return taken
 }
 
 // notify changes the call and ends a poll.

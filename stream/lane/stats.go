@@ -37,8 +37,8 @@ type TopicPartition struct {
 	Partition int32
 }
 
-// Lag is, for each partition polled lately, how many offsets lie behind the last record that was polled. Transaction
-// markers count as offsets, so a partition that is read to its end can show a lag of a few.
+// Lag is, for each partition of which something was polled, how many offsets lay behind that, by the broker's answer that it
+// came with. 0 is the end: transaction markers are polled too.
 func (s *Stats) Lag() map[TopicPartition]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -64,9 +64,24 @@ type Owner interface {
 	Own(partitions map[string][]int32)
 }
 
-// Idler is a Task that has something to say when no records come, such as a watermark. A Stateful task can't be one: a
-// transaction without consumed offsets is not fenced by the group, so a lane that lost its partitions could still write.
+// Noter is a Task that keeps a note of each partition that it consumes, in Kafka, beside the committed offset: what it
+// knows of the records before that offset. The note is part of the transaction, and goes with the partition to whatever
+// lane gets it next.
+type Noter interface {
+	// Noted gives the note of a partition that has come to the lane, before any of its records; empty if there is none. It
+	// replaces all that the task knew of the partition. Anybody who may write the group's offsets may have written it.
+	Noted(partition TopicPartition, note string)
+	// Note is what to keep of a partition. It is asked for after Flush, for each partition whose offset the transaction
+	// commits. Kafka takes 4,096 bytes, unless offset.metadata.max.bytes says otherwise.
+	Note(partition TopicPartition) string
+}
+
+// Idler is a Task that has something to say beside what records make it say, such as that a partition is idle. A Stateful
+// task can't be one.
 type Idler interface {
-	// Idle is called after Config.IdleInterval without records, and begins a transaction if it returns records.
-	Idle(ctx context.Context) ([]*kgo.Record, error)
+	// Idle is called every Config.IdleInterval while the lane owns partitions, whether or not records come, and soon after
+	// they have changed. quiet are the partitions of the lane of which nothing came for Config.IdleAfter and nothing is left to read:
+	// the broker was asked. It begins a transaction if it returns records; that transaction commits the offsets of all
+	// partitions again, so that the group fences it although it consumed nothing.
+	Idle(ctx context.Context, quiet []TopicPartition) ([]*kgo.Record, error)
 }

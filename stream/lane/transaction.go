@@ -15,6 +15,7 @@ type transaction struct {
 	produced int
 	bytes    int // consumed and produced
 	held     map[int32]struct{}
+	fence    bool // commit the offsets of all partitions, also of those that nothing was consumed of
 
 	mu   sync.Mutex
 	err  error           // the first record that didn't reach the log

@@ -1,0 +1,226 @@
+package lane
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tributary/stream/kafkatest"
+)
+
+// clerk notes of each partition how many records it has seen, and tells its own lane when it has nothing to do.
+type clerk struct {
+	script
+
+	mu        sync.Mutex
+	seen      map[TopicPartition]int
+	committed map[TopicPartition]int
+	notes     map[TopicPartition]string // as they came
+	quiet     []TopicPartition          // at the last question
+	asked     int
+}
+
+func newClerk() *clerk {
+	c := &clerk{seen: map[TopicPartition]int{}, committed: map[TopicPartition]int{}, notes: map[TopicPartition]string{}}
+	c.process = func(records []*kgo.Record) ([]*kgo.Record, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, r := range records {
+			if r.Attrs.IsControl() {
+				return nil, fmt.Errorf("a marker at %d", r.Offset)
+			}
+			c.seen[TopicPartition{r.Topic, r.Partition}]++
+		}
+		return nil, nil
+	}
+	return c
+}
+
+func (c *clerk) Noted(p TopicPartition, note string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.notes[p] = note
+	c.seen[p], _ = strconv.Atoi(note)
+	c.committed[p] = c.seen[p]
+}
+
+func (c *clerk) Note(p TopicPartition) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strconv.Itoa(c.seen[p])
+}
+
+func (c *clerk) Commit(map[int32]Position) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p, n := range c.seen {
+		c.committed[p] = n
+	}
+	return nil
+}
+
+func (c *clerk) Abort() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p, n := range c.committed {
+		c.seen[p] = n
+	}
+}
+
+func (c *clerk) Idle(_ context.Context, quiet []TopicPartition) ([]*kgo.Record, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.quiet = slices.SortedFunc(slices.Values(quiet), func(a, b TopicPartition) int { return int(a.Partition - b.Partition) })
+	c.asked++
+	return nil, nil
+}
+
+func (c *clerk) total() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, seen := range c.committed {
+		n += seen
+	}
+	return n
+}
+
+func (c *clerk) quietPartitions() (numbers []int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.quiet {
+		numbers = append(numbers, p.Partition)
+	}
+	return numbers
+}
+
+// run runs the clerk's lane until the returned function is called.
+func (c *clerk) run(t *testing.T, r *river, config Config) (lane *Lane, stop func()) {
+	t.Helper()
+	config.CommitInterval = 10 * time.Millisecond
+	lane = mustLane(t, r, config, c)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- lane.Run(ctx) }()
+	return lane, sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("lane: %v", err)
+		}
+	})
+}
+
+// What the task noted comes back with each partition, to whoever gets it, as of the last transaction that committed.
+func TestNotesGoWithTheirPartitions(t *testing.T) {
+	notesGo(t, kafkatest.StartFake(t, kafkatest.Options{}))
+}
+
+func notesGo(t *testing.T, cluster *kafkatest.Cluster) {
+	ctx := limit(t)
+	r := newRiver(t, cluster, 3, 1)
+	sent := map[int32]int{}
+	before := map[TopicPartition]string{}
+	for round := range 3 {
+		for n := range 40 {
+			partition := int32(n+n/7) % 3
+			sent[partition]++
+			r.source.Produce(ctx, &kgo.Record{Topic: r.in, Partition: partition, Value: []byte("x")}, nil)
+		}
+		if err := r.source.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		c := newClerk()
+		_, stop := c.run(t, r, Config{})
+		defer stop()
+		until(ctx, t, "all is counted", func() bool { return c.total() == 40*(round+1) })
+		stop()
+		for partition := range r.partitions {
+			p := TopicPartition{r.in, partition}
+			if c.notes[p] != before[p] {
+				t.Errorf("round %d, partition %d: note %q, want %q", round, partition, c.notes[p], before[p])
+			}
+			before[p] = strconv.Itoa(sent[partition])
+		}
+	}
+}
+
+// An aborted transaction leaves the notes of the one before.
+func TestNotesOfAnAbortedTransaction(t *testing.T) {
+	ctx := limit(t)
+	cluster := kafkatest.StartFake(t, kafkatest.Options{})
+	r := newRiver(t, cluster, 1, 1)
+	r.send(ctx, fixed(), 10)
+	fault := cluster.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.UnknownServerError})
+	c := newClerk()
+	_, stop := c.run(t, r, Config{})
+	defer stop()
+	until(ctx, t, "all is counted", func() bool { return c.total() >= 10 })
+	if n := c.total(); n != 10 || fault.Hits() == 0 {
+		t.Fatalf("%d records counted, 10 were sent; %d faults", n, fault.Hits())
+	}
+}
+
+// A lane that the group has thrown out can't speak: what it says without input is fenced, too.
+func TestIdlerIsFenced(t *testing.T) {
+	ctx, stop := context.WithCancel(limit(t))
+	cluster := kafkatest.StartFake(t, kafkatest.Options{})
+	r := newRiver(t, cluster, 1, 1)
+	fault := cluster.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.IllegalGeneration})
+	lane := mustLane(t, r, Config{IdleInterval: 20 * time.Millisecond, CommitInterval: 10 * time.Millisecond},
+		&beacon{topic: r.out, script: script{commit: stop}})
+	if err := lane.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if fault.Hits() != 1 || lane.Stats().Aborts.Load() != 1 {
+		t.Fatalf("%d faults, %d aborts; want 1 of each", fault.Hits(), lane.Stats().Aborts.Load())
+	}
+}
+
+// A partition is quiet when nothing comes and nothing is left to read. One that can't be read is not, and one whose last
+// records were an aborted transaction is.
+func TestQuietPartitions(t *testing.T) {
+	ctx := limit(t)
+	cluster := kafkatest.StartFake(t, kafkatest.Options{})
+	r := newRiver(t, cluster, 3, 1)
+	unreadable := cluster.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: r.in, Partitions: []int32{1}, Err: kerr.NotLeaderForPartition, Count: -1})
+	if err := r.source.ProduceSync(ctx, &kgo.Record{Topic: r.in, Partition: 1, Value: []byte("x")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	aborted := cluster.Client(t, kgo.TransactionalID("aborts"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err := aborted.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := aborted.ProduceSync(ctx, &kgo.Record{Topic: r.in, Partition: 2, Value: []byte("x")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if err := aborted.EndTransaction(ctx, kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	c := newClerk()
+	lane, stop := c.run(t, r, Config{IdleInterval: 10 * time.Millisecond, IdleAfter: 50 * time.Millisecond})
+	defer stop()
+	until(ctx, t, "the readable ones are quiet", func() bool { return slices.Equal(c.quietPartitions(), []int32{0, 2}) })
+	asked := c.asked
+	until(ctx, t, "it was asked again", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.asked > asked+20 })
+	if quiet := c.quietPartitions(); !slices.Equal(quiet, []int32{0, 2}) {
+		t.Fatalf("%v are quiet; 1 has a record that was not read", quiet)
+	}
+	unreadable.Remove()
+	until(ctx, t, "all are quiet", func() bool { return slices.Equal(c.quietPartitions(), []int32{0, 1, 2}) })
+	for p, lag := range lane.Stats().Lag() {
+		if lag != 0 {
+			t.Errorf("lag %d of %v, which was read to its end", lag, p)
+		}
+	}
+	if c.total() != 1 {
+		t.Errorf("%d records, want 1", c.total())
+	}
+}
