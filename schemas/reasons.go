@@ -33,6 +33,9 @@ var Reasons = []Reason{
 	ReasonNoIdentifier, ReasonUnknownIDType, ReasonTombstone, ReasonConsentRefused,
 }
 
+// ReasonLate is why an event goes to the late topic: it is further behind its source partition's watermark than is allowed.
+const ReasonLate Reason = "late"
+
 // Reasons an event was accepted but takes no part (the ledger's "filtered").
 const (
 	FilteredNoConsent Reason = "no_consent"        // consent.attribution is false

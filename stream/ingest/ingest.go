@@ -68,6 +68,23 @@ type Result struct {
 	Ignored     int              // members that the contract does not know
 }
 
+// AnyAge reports whether an accepted event is what a person wants: to be forgotten, or asked for consent. That is never
+// late.
+func (r *Result) AnyAge() bool {
+	m := &r.Messages[0]
+	return m.Kind == identity.KindForget || m.Fact != nil && m.Fact.Standing
+}
+
+// Replay marks what follows from the record as that of one that is replayed: it revises final answers, too.
+func (r *Result) Replay() {
+	for i := range r.Messages {
+		r.Messages[i].Cause = identity.CauseBackfill
+	}
+}
+
+// Replayed reports whether an accepted event is replayed: such a one is never late and says nothing of how far time has come.
+func (r *Result) Replayed() bool { return r.Messages[0].Cause == identity.CauseBackfill }
+
 // Record decides on the value of a source record that the broker stamped with the time at.
 func (in *Ingest) Record(value []byte, at schemas.Millis) Result {
 	e, err := schemas.Decoder{DefaultCurrency: in.DefaultCurrency}.Event(value)

@@ -59,7 +59,7 @@ type Pipeline struct {
 	batch   *state.Batch
 	work    *attribution.Work
 	newest  schemas.Millis
-	clock   watermark
+	clock   clock
 	err     error
 
 	Ledger metrics.Ledger
@@ -100,9 +100,7 @@ func (p *Pipeline) Event(value []byte, at schemas.Millis) ingest.Result {
 // follows from it revises final conversions, too.
 func (p *Pipeline) Replay(value []byte, at schemas.Millis) ingest.Result {
 	r := p.config.Ingest.Record(value, at)
-	for i := range r.Messages {
-		r.Messages[i].Cause = identity.CauseBackfill
-	}
+	r.Replay()
 	p.Add(r, at)
 	return r
 }

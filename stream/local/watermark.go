@@ -1,27 +1,26 @@
 package local
 
 import (
-	"tributary/identity"
 	"tributary/schemas"
 	"tributary/stream/ingest"
+	"tributary/stream/watermark"
 )
 
-// watermark is how far the input has come.
-type watermark struct {
-	source  schemas.Millis // of the input: no event that is older by more than the allowed lateness is taken
-	settled schemas.Millis // everything up to it has gone its whole way; it follows source when nothing waits
+// clock is how far the input has come.
+type clock struct {
+	source  watermark.Source // of the input
+	settled schemas.Millis   // everything up to it has gone its whole way; it follows source when nothing waits
 }
 
-// late moves the watermark by an event, and reports whether the event comes too late: its journey may be final. An event
-// cannot move it ahead of the time at which it was recorded.
+// late reports whether an accepted event comes too late, since its journey may be final. Any other moves the watermark.
 func (p *Pipeline) late(r *ingest.Result, at schemas.Millis) bool {
-	if !p.config.Timed || r.Messages[0].Cause == identity.CauseBackfill {
+	if !p.config.Timed || r.Replayed() {
 		return false
 	}
-	if !alwaysInTime(&r.Messages[0]) && r.At < p.clock.source.Add(-p.config.Attribution.AllowedLateness) {
+	if !r.AnyAge() && p.clock.source.Late(r.At, p.config.Attribution.AllowedLateness) {
 		return true
 	}
-	p.clock.source = max(p.clock.source, min(r.At, at).Add(-p.config.OutOfOrderness))
+	p.clock.source.See(r.At, at, p.config.OutOfOrderness)
 	return false
 }
 
@@ -30,15 +29,10 @@ func (p *Pipeline) settle() {
 	if !p.config.Timed || p.err != nil {
 		return
 	}
-	p.clock.settled = p.clock.source
+	p.clock.settled = p.clock.source.Watermark
 	for partition := range p.queues {
 		for p.work.Advance(int32(partition), p.clock.settled, p.config.BatchMessages, p.stamp()) {
 			p.commit()
 		}
 	}
-}
-
-// alwaysInTime reports whether an event is what a person wants: to be forgotten, or asked for consent. That is never late.
-func alwaysInTime(m *identity.Message) bool {
-	return m.Kind == identity.KindForget || m.Fact != nil && m.Fact.Standing
 }

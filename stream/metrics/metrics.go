@@ -1,11 +1,11 @@
 // Package metrics is every metric of Tributary, in one place, and the only package that knows Prometheus. Names are
 // tributary_<part>_<thing>_<unit>; labels are few and bounded, and never a customer.
 //
-// The ledger: every record that ingest received ends in exactly one of refused, filtered and journaled, and every
-// journaled event in exactly one of applied, duplicate, late and filtered:
+// The ledger: every record that ingest received ends in exactly one of refused, filtered, late and journaled, and every
+// journaled event in exactly one of applied, duplicate and filtered (forgotten, shared):
 //
 //	tributary_ingest_records_total{outcome="received"}
-//	  = {outcome="refused"} + {outcome="filtered"} + {outcome="journaled"}
+//	  = {outcome="refused"} + {outcome="filtered"} + {outcome="late"} + {outcome="journaled"}
 //	tributary_ingest_records_total{outcome="journaled"}
 //	  = tributary_journey_events_total, over all outcomes, when nothing is on its way
 package metrics
@@ -22,6 +22,7 @@ import (
 	"tributary/identity"
 	"tributary/schemas"
 	"tributary/stream/lane"
+	"tributary/stream/watermark"
 )
 
 // Metrics are the metrics of one process.
@@ -31,6 +32,7 @@ type Metrics struct {
 	journaled   prometheus.Counter
 	refusedAll  prometheus.Counter
 	filteredAll prometheus.Counter
+	late        prometheus.Counter
 	refused     *prometheus.CounterVec
 	filtered    *prometheus.CounterVec
 	identifiers *prometheus.CounterVec
@@ -40,13 +42,14 @@ type Metrics struct {
 	conflicts   prometheus.Counter
 	revisions   *prometheus.CounterVec
 	withheld    prometheus.Counter
+	times       times
 
 	ledger ledger
 }
 
 // ledger holds the same counts as the metrics, for whoever prints them.
 type ledger struct {
-	received, journaled, refused, filtered           atomic.Int64
+	received, journaled, refused, filtered, late     atomic.Int64
 	applied, duplicate, forgotten, shared, conflicts atomic.Int64
 	messages, revisions                              atomic.Int64
 }
@@ -69,6 +72,7 @@ func New(version string) *Metrics {
 	m.journaled = records.WithLabelValues("journaled")
 	m.refusedAll = records.WithLabelValues("refused")
 	m.filteredAll = records.WithLabelValues("filtered")
+	m.late = records.WithLabelValues("late")
 	m.refused = counters("tributary_ingest_refused_total", "Source records sent to the dead-letter topic, by reason.", "reason")
 	m.filtered = counters("tributary_ingest_filtered_total", "Source records that were accepted and go no further, by reason.", "reason")
 	m.identifiers = counters("tributary_ingest_identifiers_total", "Raw identifiers by type and what became of them.", "type", "verdict")
@@ -78,9 +82,10 @@ func New(version string) *Metrics {
 	m.conflicts = counter("tributary_journey_conflicts_total", "Duplicates whose content differed from the first delivery.")
 	m.revisions = counters("tributary_attribution_revisions_total", "Revisions emitted, by change and cause.", "change", "cause")
 	m.withheld = counter("tributary_attribution_withheld_revisions_total", "Revisions that were not emitted because the conversion is final.")
-	for _, outcome := range []string{"applied", "duplicate", "forgotten", "shared", "late"} {
+	for _, outcome := range []string{"applied", "duplicate", "forgotten", "shared"} {
 		m.events.WithLabelValues(outcome)
 	}
+	m.times.register(m.registry)
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tributary_build_info", Help: "Always 1."}, []string{"version"})
 	info.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -99,10 +104,14 @@ func (m *Metrics) Gauge(name, help string, value func() float64) {
 
 // Ingested is what one committed transaction of ingest did.
 type Ingested struct {
-	Received, Journaled int64
-	Refused, Filtered   map[schemas.Reason]int64
-	Identifiers         map[Identifier]int64
-	Ignored             int64
+	Received, Journaled, Late int64
+	Refused, Filtered         map[schemas.Reason]int64
+	Identifiers               map[Identifier]int64
+	Ignored                   int64
+
+	Ages    Ages                           // of accepted events, the late ones too
+	Sources map[lane.TopicPartition]Source // that the clock was told of
+	Gone    []lane.TopicPartition          // the lane has them no longer
 }
 
 // Identifier is a kind of raw identifier and what became of those of the kind.
@@ -112,6 +121,7 @@ type Identifier struct{ Type, Verdict string }
 func (m *Metrics) Ingested(i *Ingested) {
 	add(m.received, &m.ledger.received, i.Received)
 	add(m.journaled, &m.ledger.journaled, i.Journaled)
+	add(m.late, &m.ledger.late, i.Late)
 	for reason, n := range i.Refused {
 		m.refused.WithLabelValues(string(reason)).Add(float64(n))
 		add(m.refusedAll, &m.ledger.refused, n)
@@ -124,14 +134,20 @@ func (m *Metrics) Ingested(i *Ingested) {
 		m.identifiers.WithLabelValues(id.Type, id.Verdict).Add(float64(n))
 	}
 	m.ignored.Add(float64(i.Ignored))
+	m.times.ingested(i)
 }
 
 // Journeyed is what one committed transaction of the journey role did.
 type Journeyed struct {
-	Messages  map[identity.Kind]int64
+	Messages     map[identity.Kind]int64
+	TimeMessages map[watermark.Kind]int64 // about time, and for nobody's journey
+
 	Ledger    identity.Ledger
 	Revisions map[Revision]int64
 	Withheld  int64 // revisions that were not emitted because the conversion is final
+
+	Times map[int32]watermark.Times // of partitions of the journal
+	Gone  []int32                   // the lane has them no longer
 }
 
 // Revision is a kind of revision.
@@ -146,6 +162,10 @@ func (m *Metrics) Journeyed(j *Journeyed) {
 		m.messages.WithLabelValues(kind.String()).Add(float64(n))
 		m.ledger.messages.Add(n)
 	}
+	for kind, n := range j.TimeMessages {
+		m.messages.WithLabelValues(kind.String()).Add(float64(n))
+	}
+	m.times.journeyed(j)
 	add(m.events.WithLabelValues("applied"), &m.ledger.applied, j.Ledger.Applied)
 	add(m.events.WithLabelValues("duplicate"), &m.ledger.duplicate, j.Ledger.Duplicate)
 	add(m.events.WithLabelValues("forgotten"), &m.ledger.forgotten, j.Ledger.Forgotten)
@@ -185,7 +205,7 @@ func (m *Metrics) Lane(role string, number int, s *lane.Stats) {
 		}
 	}
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tributary_lane_lag_offsets", ConstLabels: labels,
-		Help: "Offsets behind the last record polled, over all partitions; transaction markers count."}, func() float64 {
+		Help: "Offsets behind what was polled last, over all partitions."}, func() float64 {
 		var sum int64
 		for _, n := range s.Lag() {
 			sum += n
@@ -201,20 +221,20 @@ func add(c prometheus.Counter, n *atomic.Int64, by int64) {
 
 // Ledger says what became of every record so far.
 type Ledger struct {
-	Received, Journaled, Refused, Filtered int64 // at ingest
-	Applied, Duplicate, Late               int64 // at journeys
-	Forgotten, Shared                      int64 // at journeys: filtered
-	Conflicts                              int64 // of Duplicate
+	Received, Journaled, Refused, Filtered, Late int64 // at ingest
+	Applied, Duplicate                           int64 // at journeys
+	Forgotten, Shared                            int64 // at journeys: filtered
+	Conflicts                                    int64 // of Duplicate
 }
 
 // Ledger returns the counts so far.
 func (m *Metrics) Ledger() Ledger {
 	l := &m.ledger
-	return Ledger{Received: l.received.Load(), Journaled: l.journaled.Load(), Refused: l.refused.Load(), Filtered: l.filtered.Load(),
+	return Ledger{Received: l.received.Load(), Journaled: l.journaled.Load(), Refused: l.refused.Load(), Filtered: l.filtered.Load(), Late: l.late.Load(),
 		Applied: l.applied.Load(), Duplicate: l.duplicate.Load(), Forgotten: l.forgotten.Load(), Shared: l.shared.Load(), Conflicts: l.conflicts.Load()}
 }
 
-// Messages is how many journal messages were handled, and Revisions how many records were emitted, by transactions that
+// Messages is how many journal messages were handled, without those about time, and Revisions how many records were emitted, by transactions that
 // committed.
 func (m *Metrics) Messages() int64  { return m.ledger.messages.Load() }
 func (m *Metrics) Revisions() int64 { return m.ledger.revisions.Load() }

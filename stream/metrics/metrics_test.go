@@ -6,11 +6,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"tributary/identity"
 	"tributary/schemas"
 	"tributary/stream/lane"
 	"tributary/stream/metrics"
+	"tributary/stream/watermark"
 )
 
 func scrape(m *metrics.Metrics) string {
@@ -20,11 +22,18 @@ func scrape(m *metrics.Metrics) string {
 	return string(text)
 }
 
-// Ten records: one refused, two filtered, seven journaled, of which five were applied, one had come before and one was of
+// Eleven records: one refused, two filtered, one late, seven journaled, of which five were applied, one had come before and one was of
 // a shared identifier only.
 func TestTheLedgerAddsUp(t *testing.T) {
 	m := metrics.New("test")
-	m.Ingested(&metrics.Ingested{Received: 10, Journaled: 7, Ignored: 3,
+	var ages metrics.Ages
+	for range 5 {
+		ages.Observe(0)
+	}
+	ages.Observe(time.Hour)
+	ages.Observe(100 * 24 * time.Hour)
+	m.Ingested(&metrics.Ingested{Received: 11, Journaled: 7, Late: 1, Ignored: 3, Ages: ages,
+		Sources:     map[lane.TopicPartition]metrics.Source{{Topic: "events", Partition: 3}: {Watermark: 1500, Idle: true}},
 		Refused:     map[schemas.Reason]int64{schemas.ReasonBadTime: 1},
 		Filtered:    map[schemas.Reason]int64{schemas.FilteredNoConsent: 2},
 		Identifiers: map[metrics.Identifier]int64{{Type: "email", Verdict: "kept"}: 7}})
@@ -32,6 +41,7 @@ func TestTheLedgerAddsUp(t *testing.T) {
 		t.Error("settled while seven events are on their way")
 	}
 	m.Journeyed(&metrics.Journeyed{Messages: map[identity.Kind]int64{identity.KindEvent: 9},
+		TimeMessages: map[watermark.Kind]int64{watermark.Heard: 4}, Times: map[int32]watermark.Times{2: {Watermark: 2000, Settled: 1000}},
 		Ledger:    identity.Ledger{Applied: 5, Duplicate: 1, Conflict: 1, Shared: 1},
 		Revisions: map[metrics.Revision]int64{{Change: schemas.ChangeAttribution, Cause: schemas.CauseConversion}: 2}, Withheld: 3})
 	if l := m.Ledger(); !l.Settled() || l.Refused != 1 || l.Filtered != 2 || l.Conflicts != 1 {
@@ -42,7 +52,7 @@ func TestTheLedgerAddsUp(t *testing.T) {
 	}
 	text := scrape(m)
 	for _, line := range []string{
-		`tributary_ingest_records_total{outcome="received"} 10`,
+		`tributary_ingest_records_total{outcome="received"} 11`,
 		`tributary_ingest_records_total{outcome="refused"} 1`,
 		`tributary_ingest_records_total{outcome="filtered"} 2`,
 		`tributary_ingest_records_total{outcome="journaled"} 7`,
@@ -50,7 +60,15 @@ func TestTheLedgerAddsUp(t *testing.T) {
 		`tributary_journey_events_total{outcome="applied"} 5`,
 		`tributary_journey_events_total{outcome="duplicate"} 1`,
 		`tributary_journey_events_total{outcome="shared"} 1`,
-		`tributary_journey_events_total{outcome="late"} 0`,
+		`tributary_ingest_records_total{outcome="late"} 1`,
+		`tributary_ingest_lateness_seconds_bucket{le="0"} 5`,
+		`tributary_ingest_lateness_seconds_bucket{le="3600"} 6`,
+		`tributary_ingest_lateness_seconds_bucket{le="+Inf"} 7`,
+		`tributary_ingest_watermark_timestamp_seconds{partition="3",topic="events"} 1.5`,
+		`tributary_ingest_idle{partition="3",topic="events"} 1`,
+		`tributary_journey_messages_total{kind="heard"} 4`,
+		`tributary_journey_watermark_timestamp_seconds{partition="2"} 2`,
+		`tributary_journey_settled_timestamp_seconds{partition="2"} 1`,
 		`tributary_journey_messages_total{kind="event"} 9`,
 		`tributary_attribution_revisions_total{cause="conversion",change="ATTRIBUTION"} 2`,
 		`tributary_attribution_withheld_revisions_total 3`,

@@ -63,7 +63,7 @@ func newDesk(b *testing.B) *desk {
 	b.Cleanup(func() { store.Close() })
 	names := service.TopicsOf(s)
 	return &desk{
-		ingest:  roles.NewIngest(decide, names, time.Hour, func(*metrics.Ingested) {}),
+		ingest:  roles.NewIngest(roles.IngestConfig{Decide: decide, Topics: names, OutOfOrderness: time.Hour, Allowed: 365 * 24 * time.Hour, Count: func(*metrics.Ingested) {}}),
 		journey: roles.NewJourney(attribution.New(config), store, names, func(*metrics.Journeyed) {}),
 		journal: names.Journal,
 	}
@@ -72,6 +72,11 @@ func newDesk(b *testing.B) *desk {
 // take lets ingest decide on source records and returns what goes to the journal.
 func (d *desk) take(b *testing.B, records []*kgo.Record) []*kgo.Record {
 	out, err := d.ingest.Process(b.Context(), records)
+	if err == nil {
+		var last []*kgo.Record
+		last, err = d.ingest.Flush(b.Context())
+		out = append(out, last...)
+	}
 	if err == nil {
 		err = d.ingest.Commit(nil)
 	}

@@ -1,45 +1,48 @@
 // Package roles is the two roles of the service as tasks of a lane: what they do with the records of one transaction. The
 // deciding is in stream/ingest and stream/attribution; here it is put between Kafka records and rows.
 //
-// Ingest reads source topics and writes the journal and dead letters. Journey reads the journal and writes the journal,
-// attributions, aliases and its changelog. Neither knows of groups or transactions: that is the lane's.
+// Ingest reads source topics and writes the journal, dead letters and late events. Journey reads the journal and writes the
+// journal, attributions, aliases and its changelog. Neither knows of groups or transactions: that is the lane's. Both do
+// their part in keeping time, which is decided in stream/watermark.
 package roles
 
-import "tributary/schemas"
-
-// Topics names the topics that the roles write, and how they are written.
+// Topics names the topics that the roles read and write, and how they are written.
 type Topics struct {
+	Sources      map[string]int32 // with the number of their partitions; 0: not known
 	Journal      string
 	Changelog    string
 	Partitions   int // of the journal, and of the changelog
 	Attributions string
 	Protobuf     bool // attributions are tributary.v1.Attribution messages, else JSON
 	Aliases      string
-	DeadLetters  string
-	LetterBytes  int // largest dead letter that its topic takes: key, value and headers
+	DeadLetters  Letters
+	Late         Letters
 }
 
-// Names of the headers on a dead letter. Reason is one of schemas.Reason; the value is the original record's.
+// Letters is a topic for records that go no further.
+type Letters struct {
+	Topic string
+	Bytes int // largest record that it takes: key, value and headers
+}
+
+// Names of the headers on dead letters and late events. Reason is one of schemas.Reason; key and value are the original
+// record's, and so are the other headers.
 const (
 	HeaderReason    = "tributary-reason"
-	HeaderField     = "tributary-field"
-	HeaderDetail    = "tributary-detail"
+	HeaderField     = "tributary-field"  // dead letters only
+	HeaderDetail    = "tributary-detail" // dead letters only
 	HeaderTopic     = "tributary-topic"
 	HeaderPartition = "tributary-partition"
 	HeaderOffset    = "tributary-offset"
 	HeaderTimestamp = "tributary-timestamp" // RFC 3339, of the original record
 	HeaderTruncated = "tributary-truncated" // original size of the value in bytes, where it was too large to carry whole
+	HeaderWatermark = "tributary-watermark" // late events only: RFC 3339, of the event's source partition
+	HeaderAge       = "tributary-age-ms"    // late events only: how far the event was behind that, in milliseconds
 )
 
-// TruncatedBytes is how much a dead letter carries of an original value that it can't carry whole.
+// HeaderReplay marks a source record that was replayed, whatever its value: it is never late, tells nothing of time, and what it
+// changes has the cause backfill.
+const HeaderReplay = "tributary-replay"
+
+// TruncatedBytes is how much a letter carries of an original value that it can't carry whole.
 const TruncatedBytes = 64 << 10
-
-// headerWatermark is on the last journal record that ingest sends to a partition in one go.
-const headerWatermark = "w"
-
-// sourceWatermark is the watermark of one source partition.
-type sourceWatermark struct {
-	topic     string
-	partition int32
-	watermark schemas.Millis
-}

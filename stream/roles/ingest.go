@@ -3,7 +3,6 @@ package roles
 import (
 	"context"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -13,65 +12,86 @@ import (
 	"tributary/stream/ingest"
 	"tributary/stream/lane"
 	"tributary/stream/metrics"
+	"tributary/stream/watermark"
 )
 
 // Ingest is the ingest role's task.
 type Ingest struct {
-	decide  *ingest.Ingest
-	topics  Topics
-	count   func(*metrics.Ingested)
+	IngestConfig
 	sources sources
 	press   press
 	pending metrics.Ingested
 }
 
-// NewIngest returns the task. count takes the counts of every committed transaction.
-func NewIngest(decide *ingest.Ingest, topics Topics, outOfOrderness time.Duration, count func(*metrics.Ingested)) *Ingest {
-	t := &Ingest{decide: decide, topics: topics, count: count, sources: sources{outOfOrderness: outOfOrderness}}
-	t.Abort()
+// IngestConfig says how to ingest.
+type IngestConfig struct {
+	Decide         *ingest.Ingest
+	Topics         Topics
+	OutOfOrderness time.Duration           // how far watermarks stay behind the newest event
+	Allowed        time.Duration           // how far behind its watermark an event is still applied
+	Count          func(*metrics.Ingested) // takes the counts of every committed transaction
+}
+
+// NewIngest returns the task.
+func NewIngest(c IngestConfig) *Ingest {
+	t := &Ingest{IngestConfig: c, sources: sources{}}
+	t.reset()
 	return t
 }
 
-// Process decides on source records and returns the journal records and dead letters that follow.
+// Process decides on source records and returns the journal records, dead letters and late events that follow.
 func (t *Ingest) Process(_ context.Context, records []*kgo.Record) ([]*kgo.Record, error) {
 	out := make([]*kgo.Record, 0, len(records))
-	last := make(map[int32]stamped)
 	for _, r := range records {
-		t.pending.Received++
-		result := t.decide.Record(r.Value, schemas.MillisOf(r.Timestamp))
-		t.note(&result)
-		if result.Refusal != nil {
-			out = append(out, t.deadLetter(r, result.Refusal))
-			continue
-		}
-		if len(result.Messages) == 0 {
-			continue
-		}
-		from := source{r.Topic, r.Partition}
-		watermark := t.sources.see(from, result.At)
-		for i := range result.Messages {
-			next := t.topics.journalRecord(&t.press, &result.Messages[i])
-			last[next.Partition] = stamped{next, sourceWatermark{r.Topic, r.Partition, watermark}}
-			out = append(out, next)
-		}
-	}
-	for _, s := range last {
-		s.record.Headers = []kgo.RecordHeader{{Key: headerWatermark, Value: s.watermark.append(nil)}}
+		out = t.record(r, out)
 	}
 	return out, nil
 }
 
-type stamped struct {
-	record    *kgo.Record
-	watermark sourceWatermark
+func (t *Ingest) record(r *kgo.Record, out []*kgo.Record) []*kgo.Record {
+	result := t.Decide.Record(r.Value, schemas.MillisOf(r.Timestamp))
+	if slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == HeaderReplay }) {
+		result.Replay()
+	}
+	from := t.sources.of(lane.TopicPartition{Topic: r.Topic, Partition: r.Partition})
+	from.idle = false
+	late := len(result.Messages) > 0 && t.late(r, &result, from)
+	t.note(&result, late)
+	switch {
+	case result.Refusal != nil:
+		return append(out, t.deadLetter(r, result.Refusal))
+	case late:
+		return append(out, t.lateLetter(r, result.At, from.Source))
+	}
+	for i := range result.Messages {
+		out = append(out, t.Topics.journalRecord(&t.press, &result.Messages[i]))
+	}
+	return out
 }
 
-func (t *Ingest) note(r *ingest.Result) {
+// late reports whether an accepted event comes too late, since its journey may be final. Any other moves the watermark of
+// its source partition, unless it is replayed.
+func (t *Ingest) late(r *kgo.Record, result *ingest.Result, from *source) bool {
+	if result.Replayed() {
+		return false
+	}
+	t.pending.Ages.Observe(from.Age(result.At))
+	if !result.AnyAge() && from.Late(result.At, t.Allowed) {
+		return true
+	}
+	from.See(result.At, schemas.MillisOf(r.Timestamp), t.OutOfOrderness)
+	return false
+}
+
+func (t *Ingest) note(r *ingest.Result, late bool) {
+	t.pending.Received++
 	switch {
 	case r.Refusal != nil:
 		t.pending.Refused[r.Refusal.Reason]++
 	case r.Filtered != "":
 		t.pending.Filtered[r.Filtered]++
+	case late:
+		t.pending.Late++
 	default:
 		t.pending.Journaled++
 	}
@@ -81,19 +101,56 @@ func (t *Ingest) note(r *ingest.Result) {
 	})
 }
 
-// Flush has nothing to add: ingest keeps nothing back.
-func (t *Ingest) Flush(context.Context) ([]*kgo.Record, error) { return nil, nil }
+// Own is called with the partitions of the lane.
+func (t *Ingest) Own(partitions map[string][]int32) {
+	t.Count(&metrics.Ingested{Gone: t.sources.own(partitions)})
+}
+
+// Noted is called with what Note returned when the partition's offset was last committed.
+func (t *Ingest) Noted(p lane.TopicPartition, note string) { t.sources.noted(p, note) }
+
+// Note is the watermark of a source partition.
+func (t *Ingest) Note(p lane.TopicPartition) string { return t.sources.of(p).Note() }
+
+// Idle tells the clock of partitions that are new or idle.
+func (t *Ingest) Idle(_ context.Context, quiet []lane.TopicPartition) ([]*kgo.Record, error) {
+	for _, p := range quiet {
+		t.sources.of(p).idle = true
+	}
+	return t.ticks(), nil
+}
+
+// Flush tells the clock of partitions whose watermark has moved.
+func (t *Ingest) Flush(context.Context) ([]*kgo.Record, error) { return t.ticks(), nil }
+
+func (t *Ingest) ticks() (out []*kgo.Record) {
+	for _, p := range t.sources.ticks() {
+		known := t.sources.of(p)
+		out = append(out, t.Topics.timeRecord(&t.press, watermark.ClockPartition, &watermark.Message{
+			Kind: watermark.Tick, Watermark: known.Watermark, Topic: p.Topic, Partition: p.Partition,
+			Partitions: t.Topics.Sources[p.Topic], Idle: known.idle}))
+		t.pending.Sources[p] = metrics.Source{Watermark: known.Watermark, Idle: known.idle}
+	}
+	return out
+}
 
 // Commit counts what the transaction did.
 func (t *Ingest) Commit(map[int32]lane.Position) error {
-	t.count(&t.pending)
-	t.Abort()
+	t.Count(&t.pending)
+	t.sources.commit()
+	t.reset()
 	return nil
 }
 
-// Abort forgets what was counted. The watermarks of sources stay: the same records come again.
+// Abort forgets what was counted and how time went on. The same records come again.
 func (t *Ingest) Abort() {
-	t.pending = metrics.Ingested{Refused: map[schemas.Reason]int64{}, Filtered: map[schemas.Reason]int64{}, Identifiers: map[metrics.Identifier]int64{}}
+	t.sources.abort()
+	t.reset()
+}
+
+func (t *Ingest) reset() {
+	t.pending = metrics.Ingested{Refused: map[schemas.Reason]int64{}, Filtered: map[schemas.Reason]int64{},
+		Identifiers: map[metrics.Identifier]int64{}, Sources: map[lane.TopicPartition]metrics.Source{}}
 }
 
 // journalRecord addresses a message to the partition of its actor.
@@ -102,40 +159,7 @@ func (t *Topics) journalRecord(p *press, m *identity.Message) *kgo.Record {
 	return p.record(kgo.Record{Topic: t.Journal, Partition: int32(m.Partition(t.Partitions)), Value: value})
 }
 
-// deadLetter is the refused record with the reason and where it came from. Of what is too large for the topic it carries
-// less: first of the value, then none of the sender's headers, then no key.
-func (t *Ingest) deadLetter(r *kgo.Record, why *schemas.Refusal) *kgo.Record {
-	header := func(key, value string) kgo.RecordHeader { return kgo.RecordHeader{Key: key, Value: []byte(value)} }
-	ours := []kgo.RecordHeader{
-		header(HeaderReason, string(why.Reason)),
-		header(HeaderField, why.Field),
-		header(HeaderDetail, why.Detail),
-		header(HeaderTopic, r.Topic),
-		header(HeaderPartition, strconv.Itoa(int(r.Partition))),
-		header(HeaderOffset, strconv.FormatInt(r.Offset, 10)),
-		header(HeaderTimestamp, r.Timestamp.UTC().Format(time.RFC3339Nano)),
-	}
-	letter := &kgo.Record{Topic: t.topics.DeadLetters, Key: r.Key, Value: r.Value, Headers: slices.Concat(r.Headers, ours)}
-	if room := t.topics.LetterBytes; letterBytes(letter) > room {
-		cut := header(HeaderTruncated, strconv.Itoa(len(r.Value)))
-		letter.Value = r.Value[:min(len(r.Value), TruncatedBytes, room/2)]
-		letter.Headers = append(letter.Headers, cut)
-		if letterBytes(letter) > room {
-			letter.Headers = append(ours, cut)
-		}
-		if letterBytes(letter) > room {
-			letter.Key = nil
-		}
-	}
-	return letter
-}
-
-// letterBytes is at least what the record takes in a batch of its own.
-func letterBytes(r *kgo.Record) int {
-	const batch, length = 128, 5 // header of the batch and of the record; a varint
-	n := batch + len(r.Key) + len(r.Value)
-	for _, h := range r.Headers {
-		n += 2*length + len(h.Key) + len(h.Value)
-	}
-	return n
+// timeRecord addresses a message about time.
+func (t *Topics) timeRecord(p *press, partition int32, m *watermark.Message) *kgo.Record {
+	return p.record(kgo.Record{Topic: t.Journal, Partition: partition, Value: p.write(m.Append)})
 }

@@ -3,6 +3,7 @@ package roles
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -13,6 +14,7 @@ import (
 	"tributary/stream/attribution"
 	"tributary/stream/lane"
 	"tributary/stream/metrics"
+	"tributary/stream/watermark"
 )
 
 // Journey is the journey role's task: the partitions of the journal that it is given, over one store.
@@ -21,18 +23,22 @@ type Journey struct {
 	store     *state.Store
 	topics    Topics
 	count     func(*metrics.Journeyed)
-	clocks    clocks
+	clock     watermark.Clock
 	press     press
+	owned     []int32
 
 	batch   *state.Batch // of the open transaction; nil between transactions
 	work    *attribution.Work
+	times   map[int32]watermark.Times // of the partitions of the transaction
+	ticked  bool                      // the clock has heard something in it
 	pending metrics.Journeyed
 	out     []*kgo.Record
 }
 
 // NewJourney returns the task. count takes the counts of every committed transaction. The store stays the caller's.
 func NewJourney(p *attribution.Processor, store *state.Store, topics Topics, count func(*metrics.Journeyed)) *Journey {
-	t := &Journey{processor: p, store: store, topics: topics, count: count}
+	clock := watermark.Clock{Topics: slices.Sorted(maps.Keys(topics.Sources)), Partitions: topics.Partitions}
+	t := &Journey{processor: p, store: store, topics: topics, count: count, clock: clock}
 	t.reset()
 	return t
 }
@@ -53,6 +59,9 @@ func (t *Journey) Process(_ context.Context, records []*kgo.Record) (out []*kgo.
 }
 
 func (t *Journey) record(r *kgo.Record) error {
+	if watermark.Is(r.Value) {
+		return t.time(r)
+	}
 	m, err := identity.DecodeMessage(r.Value)
 	if err != nil {
 		return err
@@ -60,18 +69,26 @@ func (t *Journey) record(r *kgo.Record) error {
 	if owner := int32(m.Partition(t.topics.Partitions)); owner != r.Partition {
 		return fmt.Errorf("%w: a %v of partition %d: was the number of partitions changed?", identity.ErrWire, m.Kind, owner)
 	}
-	for _, h := range r.Headers {
-		if h.Key == headerWatermark {
-			s, err := parseSourceWatermark(h.Value)
-			if err != nil {
-				return err
-			}
-			t.clocks.hear(r.Partition, s)
-		}
+	stamp, err := t.stamp(r)
+	if err != nil {
+		return err
 	}
 	t.pending.Messages[m.Kind]++
-	t.work.Message(r.Partition, &m, attribution.Stamp{At: schemas.MillisOf(r.Timestamp), Watermark: t.clocks.watermark(r.Partition)})
+	t.work.Message(r.Partition, &m, stamp)
 	return nil
+}
+
+// stamp is the time that a record carries, and its partition's.
+func (t *Journey) stamp(r *kgo.Record) (attribution.Stamp, error) {
+	times, ok := t.times[r.Partition]
+	if !ok {
+		var err error
+		if times, err = watermark.TimesOf(t.timeRows(r.Partition)); err != nil {
+			return attribution.Stamp{}, err
+		}
+		t.times[r.Partition] = times
+	}
+	return attribution.Stamp{At: schemas.MillisOf(r.Timestamp), Watermark: times.Watermark}, nil
 }
 
 // Flush scores what the transaction changed and returns the records, and the changelog of every changed row.
@@ -81,6 +98,11 @@ func (t *Journey) Flush(context.Context) (out []*kgo.Record, err error) {
 		return nil, nil
 	}
 	t.work.Finish()
+	if t.ticked {
+		if err := t.clock.Start(t.timeRows(watermark.ClockPartition), t.sendTime); err != nil {
+			return nil, err
+		}
+	}
 	changes := t.batch.Changes()
 	t.out = slices.Grow(t.out, len(changes))
 	for _, c := range changes {
@@ -117,13 +139,23 @@ func (t *Journey) Abort() {
 
 func (t *Journey) reset() {
 	t.batch, t.work, t.out = nil, nil, nil
-	t.pending = metrics.Journeyed{Messages: map[identity.Kind]int64{}, Revisions: map[metrics.Revision]int64{}}
+	t.times, t.ticked = map[int32]watermark.Times{}, false
+	t.pending = metrics.Journeyed{Messages: map[identity.Kind]int64{}, TimeMessages: map[watermark.Kind]int64{},
+		Revisions: map[metrics.Revision]int64{}, Times: t.times}
 }
 
 func (t *Journey) take() []*kgo.Record {
 	out := t.out
 	t.out = nil
 	return out
+}
+
+// Own is called with the partitions of the lane.
+func (t *Journey) Own(partitions map[string][]int32) {
+	owned := partitions[t.topics.Journal]
+	gone := slices.DeleteFunc(t.owned, func(p int32) bool { return slices.Contains(owned, p) })
+	t.owned = slices.Clone(owned)
+	t.count(&metrics.Journeyed{Gone: gone})
 }
 
 // Position is where the rows of a partition stand.

@@ -171,8 +171,8 @@ func (w *world) checkLedger() {
 		}
 		return
 	}
-	if !l.Settled() || l.Received != w.sent || l.Refused != int64(len(w.refused)) || l.Filtered != w.filtered || l.Received != l.Journaled+l.Refused+l.Filtered {
-		w.t.Errorf("ledger %+v: %d sent, %d to be refused, %d filtered", l, w.sent, len(w.refused), w.filtered)
+	if !l.Settled() || l.Received != w.sent || l.Refused != int64(len(w.refused)) || l.Filtered != w.filtered || l.Late != w.late || l.Received != l.Journaled+l.Refused+l.Filtered+l.Late {
+		w.t.Errorf("ledger %+v: %d sent, %d to be refused, %d filtered, %d late", l, w.sent, len(w.refused), w.filtered, w.late)
 	}
 }
 

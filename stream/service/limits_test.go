@@ -22,7 +22,7 @@ func TestBatchesFitTheTopics(t *testing.T) {
 	w := newWorld(t, cluster, plainRandom(), plainRules, 1)
 	w.settings.CommitInterval = 200 * time.Millisecond // many records in one transaction
 	names := TopicsOf(w.settings)
-	for _, topic := range []string{names.Attributions, names.DeadLetters} {
+	for _, topic := range []string{names.Attributions, names.DeadLetters.Topic} {
 		cluster.CreateTopic(t, topic, 1, map[string]string{"max.message.bytes": "8192"})
 	}
 	for n := range 200 {
@@ -40,7 +40,7 @@ func TestBatchesFitTheTopics(t *testing.T) {
 		t.Errorf("%d conversions, want 200; %v", len(reader.Newest), reader.Faults)
 	}
 	letters := 0
-	w.read(ctx, names.DeadLetters, nil, func(*kgo.Record) { letters++ })
+	w.read(ctx, names.DeadLetters.Topic, nil, func(*kgo.Record) { letters++ })
 	if letters != 200 {
 		t.Errorf("%d dead letters, want 200", letters)
 	}

@@ -64,7 +64,7 @@ func (u *run) spoil() {
 	}
 	for _, value := range []string{
 		event + `,"consent":{"attribution":false}}`,
-		`{"event_id":"b","type":"consent","occurred_at":"2026-01-02T10:00:00Z","identifiers":{"anonymous_id":"b"},"consent":{"attribution":true}}`,
+		`{"event_id":"b","type":"cost","occurred_at":"2026-01-02T10:00:00Z","touch":{"campaign":"spring","cost":"12.00","currency":"USD"}}`,
 	} {
 		u.queue = append(u.queue, &kgo.Record{Value: []byte(value)})
 		u.filtered++

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -80,9 +81,13 @@ type runner struct {
 
 // TopicsOf names the topics that the settings lead to.
 func TopicsOf(s *settings.Settings) roles.Topics {
-	return roles.Topics{Journal: s.JournalTopic(), Changelog: s.ChangelogTopic(), Partitions: s.Partitions,
+	sources := make(map[string]int32, len(s.Sources))
+	for _, source := range s.Sources {
+		sources[source.Topic] = 0
+	}
+	return roles.Topics{Sources: sources, Journal: s.JournalTopic(), Changelog: s.ChangelogTopic(), Partitions: s.Partitions,
 		Attributions: s.Topics.Attributions, Protobuf: s.Output.Format == "protobuf",
-		Aliases: s.Topics.Aliases, DeadLetters: s.Topics.DeadLetters}
+		Aliases: s.Topics.Aliases, DeadLetters: roles.Letters{Topic: s.Topics.DeadLetters}, Late: roles.Letters{Topic: s.Topics.Late}}
 }
 
 // AttributionConfig is what the answers depend on, by the settings.
@@ -141,8 +146,13 @@ func (s *Service) prepareTopics(ctx context.Context) error {
 	s.batch = make(map[string]int32, len(found))
 	for _, f := range found {
 		s.batch[f.Name] = int32(f.MaxBatchBytes())
+		if _, ok := s.topics.Sources[f.Name]; ok {
+			s.topics.Sources[f.Name] = int32(f.Partitions)
+		}
 	}
-	s.topics.LetterBytes = int(s.batchBytes(s.topics.DeadLetters))
+	for _, letters := range []*roles.Letters{&s.topics.DeadLetters, &s.topics.Late} {
+		letters.Bytes = int(s.batchBytes(letters.Topic))
+	}
 	return nil
 }
 
@@ -191,12 +201,11 @@ func (s *Service) addLanes() error {
 }
 
 func (s *Service) addIngest(decide *ingest.Ingest, number int) error {
-	sources := make([]string, 0, len(s.Settings.Sources))
-	for _, source := range s.Settings.Sources {
-		sources = append(sources, source.Topic)
-	}
-	task := roles.NewIngest(decide, s.topics, s.Settings.Lateness.OutOfOrderness, s.Metrics.Ingested)
-	return s.add(RoleIngest, number, lane.Config{Topics: sources}, task)
+	lateness := s.Settings.Lateness
+	task := roles.NewIngest(roles.IngestConfig{Decide: decide, Topics: s.topics, OutOfOrderness: lateness.OutOfOrderness,
+		Allowed: lateness.Allowed, Count: s.Metrics.Ingested})
+	sources := slices.Sorted(maps.Keys(s.topics.Sources))
+	return s.add(RoleIngest, number, lane.Config{Topics: sources, IdleAfter: lateness.IdleAfter}, task)
 }
 
 func (s *Service) addJourney(config attribution.Config, gate *lane.Gate, number int) error {

@@ -27,7 +27,9 @@ func Topics(s *settings.Settings) []topics.Topic {
 			"max.message.bytes": topics.MaxRecordBytesText}}),
 		internal(names.Aliases, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, Configs: map[string]string{
 			"cleanup.policy": "compact", "retention.ms": "-1"}}),
-		internal(names.DeadLetters, topics.Topic{Partitions: 1, AnyPartitions: true, Configs: map[string]string{
+		internal(names.DeadLetters.Topic, topics.Topic{Partitions: 1, AnyPartitions: true, Configs: map[string]string{
+			"max.message.bytes": topics.MaxRecordBytesText}}),
+		internal(names.Late.Topic, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, Configs: map[string]string{
 			"max.message.bytes": topics.MaxRecordBytesText}}),
 	}
 	for _, source := range s.Sources {

@@ -55,6 +55,8 @@ func seeds(t *testing.T, n int) []uint64 {
 	return all
 }
 
+const day = 24 * time.Hour
+
 // world is one application on a cluster: its sources, instances that come and go, and what was sent.
 type world struct {
 	t          *testing.T
@@ -72,6 +74,7 @@ type world struct {
 
 	sent     int64
 	filtered int64
+	late     int64
 	refused  map[origin]refused
 	buried   metrics.Ledger // of instances that have ended
 	crashed  bool           // counts of instances may be lost
@@ -100,6 +103,7 @@ func newWorld(t *testing.T, cluster *kafkatest.Cluster, r *rand.Rand, rules refe
 	s.Topics = settings.Topics{Attributions: cluster.Name("attributions"), Aliases: cluster.Name("aliases"), Late: cluster.Name("late"),
 		DeadLetters: cluster.Name("dead-letters"), ReplicationFactor: -1}
 	s.Partitions = 1 + r.IntN(16)
+	s.Lateness.Allowed, s.Retention = 365*day, 36500*day // sources are shuffled: nothing is late
 	s.CommitInterval = time.Duration(10+r.IntN(41)) * time.Millisecond
 	s.Lanes = settings.Lanes{Ingest: 1 + r.IntN(2), Journey: 1 + r.IntN(3)}
 	s.HTTP.Listen = ""

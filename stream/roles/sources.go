@@ -1,0 +1,86 @@
+package roles
+
+import (
+	"cmp"
+	"slices"
+
+	"tributary/schemas"
+	"tributary/stream/lane"
+	"tributary/stream/watermark"
+)
+
+// tickStep is how far a watermark moves at least before the clock hears of it.
+const tickStep schemas.Millis = 1000
+
+// source is what ingest knows of a source partition.
+type source struct {
+	watermark.Source
+	idle bool
+	told bool // the clock has heard of it: this watermark, and whether it is idle
+	last watermark.Source
+	rest bool
+}
+
+// news reports whether the clock should hear of it.
+func (s *source) news() bool {
+	return !s.told || s.idle != s.rest || s.Watermark >= s.last.Watermark+tickStep
+}
+
+// sources are the source partitions of a lane: as they are in the open transaction, and as they were before it.
+type sources map[lane.TopicPartition]*struct{ now, before source }
+
+func (s sources) of(p lane.TopicPartition) *source {
+	if _, ok := s[p]; !ok {
+		s[p] = new(struct{ now, before source })
+	}
+	return &s[p].now
+}
+
+// noted replaces what is known of a partition by what was kept with its offset.
+func (s sources) noted(p lane.TopicPartition, note string) {
+	s.of(p)
+	s[p].now = source{Source: watermark.ParseNote(note)}
+	s[p].before = s[p].now
+}
+
+// own keeps the partitions that a lane has, and returns those that it has no longer.
+func (s sources) own(partitions map[string][]int32) (gone []lane.TopicPartition) {
+	for p := range s {
+		if !slices.Contains(partitions[p.Topic], p.Partition) {
+			gone = append(gone, p)
+			delete(s, p)
+		}
+	}
+	for topic, numbers := range partitions {
+		for _, number := range numbers {
+			s.of(lane.TopicPartition{Topic: topic, Partition: number})
+		}
+	}
+	return gone
+}
+
+func (s sources) commit() {
+	for _, p := range s {
+		p.before = p.now
+	}
+}
+
+func (s sources) abort() {
+	for _, p := range s {
+		p.now = p.before
+	}
+}
+
+// ticks returns the partitions that the clock should hear of, as it then has.
+func (s sources) ticks() (due []lane.TopicPartition) {
+	for p, known := range s {
+		if now := &known.now; now.news() {
+			now.told, now.last, now.rest = true, now.Source, now.idle
+			due = append(due, p)
+		}
+	}
+	slices.SortFunc(due, func(a, b lane.TopicPartition) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return due
+}
