@@ -54,6 +54,16 @@ func (r *Rows) Plains(k Kind, from, to []byte, yield func(key, value []byte) boo
 	})
 }
 
+// PlainEntry reads a changelog entry of a plain kind: key and value are its row's. ok is false for an entry of another kind,
+// or one that deletes.
+func PlainEntry(k Kind, e Entry) (key, value []byte, ok bool, err error) {
+	if len(e.Key) == 0 || Kind(e.Key[0]) != k || e.Value == nil {
+		return nil, nil, false, nil
+	}
+	value, err = decodePlain(k, e.Value)
+	return e.Key[1:], value, err == nil, err
+}
+
 // plainKey is nil after an error.
 func (r *Rows) plainKey(k Kind, key []byte) []byte {
 	if !kinds[k].plain || len(key) > kinds[k].key {

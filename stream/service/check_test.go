@@ -121,6 +121,22 @@ type refused struct {
 	record *kgo.Record
 }
 
+// originOf is where the record of a dead letter or of a late event came from.
+func originOf(letter *kgo.Record) (o origin) {
+	for _, h := range letter.Headers {
+		switch h.Key {
+		case roles.HeaderTopic:
+			o.topic = string(h.Value)
+		case roles.HeaderPartition:
+			partition, _ := strconv.Atoi(string(h.Value))
+			o.partition = int32(partition)
+		case roles.HeaderOffset:
+			o.offset, _ = strconv.ParseInt(string(h.Value), 10, 64)
+		}
+	}
+	return o
+}
+
 // checkDeadLetters: each refused record is there once, with its bytes, its own headers, the reason and where it came from.
 func (w *world) checkDeadLetters(ctx context.Context) {
 	w.t.Helper()
@@ -130,9 +146,7 @@ func (w *world) checkDeadLetters(ctx context.Context) {
 		for _, h := range r.Headers {
 			headers[h.Key] = string(h.Value)
 		}
-		partition, _ := strconv.Atoi(headers[roles.HeaderPartition])
-		offset, _ := strconv.ParseInt(headers[roles.HeaderOffset], 10, 64)
-		from := origin{headers[roles.HeaderTopic], int32(partition), offset}
+		from := originOf(r)
 		want, ok := w.refused[from]
 		switch {
 		case !ok:

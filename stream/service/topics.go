@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -65,9 +66,9 @@ func CheckTopics(ctx context.Context, client []kgo.Opt, s *settings.Settings) ([
 	return topics.Check(ctx, c, Topics(s))
 }
 
-// reach is a client that the cluster has answered. The caller closes it.
+// reach is a client that the cluster has answered. The caller closes it. It can read what is committed, markers too.
 func reach(ctx context.Context, client []kgo.Opt) (*kgo.Client, error) {
-	c, err := topics.Connect(client)
+	c, err := topics.Connect(append(slices.Clip(client), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords()))
 	if err != nil {
 		return nil, err
 	}

@@ -15,24 +15,6 @@ import (
 	"tributary/schemas"
 )
 
-// rowMap is rows in memory.
-type rowMap map[string]string
-
-func (m rowMap) Get(key []byte) ([]byte, bool) {
-	v, ok := m[string(key)]
-	return []byte(v), ok
-}
-
-func (m rowMap) Put(key, value []byte) { m[string(key)] = string(value) }
-
-func (m rowMap) Each(prefix []byte, yield func(key, value []byte) bool) {
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		if strings.HasPrefix(key, string(prefix)) && !yield([]byte(key), []byte(m[key])) {
-			return
-		}
-	}
-}
-
 const outOfOrderness = 60 * time.Second
 
 // event is one of a source. It becomes a message that makes another one, hops times.
@@ -72,7 +54,7 @@ type model struct {
 	feeds []*feed
 	logs  [][]letter
 	done  []int // of each log
-	rows  []rowMap
+	rows  []RowMap
 
 	ticks   map[place]Message // the last that the clock has handled
 	handled map[place]int     // so many
@@ -93,7 +75,7 @@ func newModel(t *testing.T, r *rand.Rand) *model {
 	}
 	m.logs, m.done = make([][]letter, m.clock.Partitions), make([]int, m.clock.Partitions)
 	for range m.clock.Partitions {
-		m.rows = append(m.rows, rowMap{})
+		m.rows = append(m.rows, RowMap{})
 	}
 	return m
 }
@@ -304,7 +286,7 @@ func TestRoundsAreForEightHops(t *testing.T) {
 		clock := Clock{Topics: []string{"events"}, Partitions: 3}
 		tick := Message{Kind: Tick, Topic: "events", Partitions: 1, Watermark: at("10:00:00"), Idle: true}
 		logs := [3][]letter{{{time: tick.Append(nil)}}, {{left: hops}}, nil}
-		rows := [3]rowMap{{}, {}, {}}
+		rows := [3]RowMap{{}, {}, {}}
 		send := func(to int32, m Message) { logs[to] = append(logs[to], letter{time: m.Append(nil)}) }
 		waiting := true // the chain has hops to make
 		step := func(p int) (times Times) {
@@ -387,7 +369,7 @@ func at(text string) schemas.Millis {
 type desk struct {
 	t     *testing.T
 	clock Clock
-	rows  rowMap
+	rows  RowMap
 	times Times
 }
 
@@ -411,7 +393,7 @@ func (d *desk) tick(topic string, partition int32, watermark schemas.Millis, idl
 
 // Two partitions of one source, as somebody would tell it.
 func TestClockWaitsForTheSlowest(t *testing.T) {
-	d := &desk{t: t, clock: Clock{Topics: []string{"events"}, Partitions: 1}, rows: rowMap{}}
+	d := &desk{t: t, clock: Clock{Topics: []string{"events"}, Partitions: 1}, rows: RowMap{}}
 	for _, c := range []struct {
 		story     string
 		topic     string
@@ -514,7 +496,7 @@ func FuzzDecode(f *testing.F) {
 func TestDamagedRows(t *testing.T) {
 	c := Clock{Topics: []string{"events"}, Partitions: 4}
 	nobody := func(int32, Message) {}
-	for _, rows := range []rowMap{
+	for _, rows := range []RowMap{
 		{"p": "\x01"}, {"c": "\x01\x09"}, {"c": ""}, {"s": ""}, {"sevents\x00\x00\x00\x00\x01": "\x01\x02\x03"}, {"sevents": "\x01\x01\x03"},
 	} {
 		_, err := c.Handle(rows, 0, &Message{Kind: Round, Round: 3}, nobody)
@@ -526,7 +508,7 @@ func TestDamagedRows(t *testing.T) {
 		}
 	}
 	for _, m := range []Message{{Kind: Tick}, {Kind: Heard}} {
-		if _, err := c.Handle(rowMap{}, 1, &m, nobody); err == nil {
+		if _, err := c.Handle(RowMap{}, 1, &m, nobody); err == nil {
 			t.Errorf("partition 1 took a %v", m.Kind)
 		}
 	}
