@@ -11,6 +11,7 @@ func (s *step) forget(x ID, cut schemas.Millis, fresh bool) {
 	case n.Shared && n.Root(): // alone; before, this waits behind the kill that sets it free
 		n.Cut = cut
 		s.rows.PutNode(x, n)
+		s.forgetKept(x, cut)
 	default:
 		s.kill(Ref{x, n.Gen}, cut, x)
 	}
@@ -73,10 +74,15 @@ func (s *step) reset(x ID, cut schemas.Millis) {
 	if !n.Root() {
 		s.out.Withdrawn = append(s.out.Withdrawn, Customer{x, n.Cut})
 	}
-	n = Node{Gen: n.Gen + 1, Cut: max(n.Cut, cut), Shared: n.Shared}
+	n = Node{Gen: n.Gen + 1, Cut: max(n.Cut, cut), Shared: n.Shared, Reason: n.Reason}
+	if n.Shared {
+		s.rows.PutNode(x, n)
+		s.forgetKept(x, cut)
+		return
+	}
 	s.rows.DeleteSeen(x)
 	for _, nb := range s.rows.Neighbours(x) {
-		if nb.Link && nb.First <= cut {
+		if nb.First <= cut { // a shared one has it among its candidates, without a link
 			s.send(Message{Kind: KindForget, To: Ref{ID: nb.ID}, Time: cut})
 		}
 		if nb.Last <= cut {
@@ -96,19 +102,4 @@ func (s *step) reset(x ID, cut schemas.Millis) {
 		s.send(Message{Kind: KindEdge, To: Ref{ID: nb.ID}, From: Ref{x, n.Gen}, Time: nb.First, Last: nb.Last})
 	}
 	s.rows.PutNode(x, n)
-}
-
-// share makes x shared for ever: it forgets its neighbours, and its tree rebuilds itself without it.
-func (s *step) share(x ID) {
-	n := s.rows.Node(x)
-	if n.Shared {
-		return
-	}
-	for _, nb := range s.rows.Neighbours(x) {
-		s.rows.DeleteNeighbour(x, nb.ID)
-	}
-	s.rows.DeleteSeen(x)
-	n.Shared, n.Degree = true, 0
-	s.rows.PutNode(x, n)
-	s.kill(Ref{x, n.Gen}, 0, x)
 }

@@ -160,7 +160,7 @@ func (m *Memory) clone() *Memory {
 	c := &Memory{identifiers: make(map[ID]*identifierRows, len(m.identifiers)), conversions: make(map[ConversionKey]*conversionRows, 1)}
 	for id, r := range m.identifiers {
 		c.identifiers[id] = &identifierRows{r.node, slices.Clone(r.neighbours), slices.Clone(r.seen), slices.Clone(r.members),
-			slices.Clone(r.facts), slices.Clone(r.events), slices.Clone(r.helds)}
+			slices.Clone(r.facts), slices.Clone(r.events), slices.Clone(r.kept), slices.Clone(r.helds)}
 	}
 	for k, r := range m.conversions {
 		c.conversions[k] = &conversionRows{r.row, r.known, slices.Clone(r.statements)}
@@ -266,7 +266,7 @@ func (e *encoder) identifier(r *identifierRows) {
 	n := r.node
 	e.ints(int64(n.Gen), int64(n.Cut), flagOf(n.Shared), int64(n.Degree), int64(n.Members), int64(n.Latest))
 	e.ref(n.Parent)
-	e.ints(int64(len(r.neighbours)), int64(len(r.seen)), int64(len(r.members)), int64(len(r.facts)), int64(len(r.helds)))
+	e.ints(int64(len(r.neighbours)), int64(len(r.seen)), int64(len(r.members)), int64(len(r.facts)), int64(len(r.kept)), int64(len(r.helds)))
 	for _, nb := range r.neighbours {
 		e.id(nb.ID)
 		e.ints(int64(nb.First), int64(nb.Last), flagOf(nb.Link))
@@ -279,6 +279,9 @@ func (e *encoder) identifier(r *identifierRows) {
 	}
 	for i := range r.facts {
 		e.fact(&r.facts[i])
+	}
+	for i := range r.kept {
+		e.fact(&r.kept[i])
 	}
 	for i := range r.helds {
 		e.held(&r.helds[i].held)
@@ -390,6 +393,7 @@ func words(n, k int) []*scenario {
 		s.rules.oversize = []int{0, 2}[i/3%2]
 		s.rules.across = i/6%2 == 0
 		s.chunk = []int{0, 1}[i/2%2]
+		s.kept = i % 2
 		for _, in := range s.inputs {
 			if in.kind == share && i/2%2 == 0 {
 				s.sharedLast(in.ids[0], func() bool { return true })

@@ -101,6 +101,10 @@ var faults = []*fault{
 	dropping("sharing: what comes to a shared identifier stays there", func(by, m *Message) bool {
 		return by.Kind == KindEvent && m.Kind == KindEvent && m.Index > 0 && m.Fact != nil
 	}),
+	dropping("candidates: who is forgotten stays among them", func(by, m *Message) bool {
+		return m.Kind == KindForget && by.Kind == KindEvent && slices.Index(by.IDs, m.To.ID) < by.Index
+	}),
+	dropping("touches of shared identifiers: the last one keeps it alone", func(by, m *Message) bool { return m.Kind == KindKeep }),
 	changing("degrees: counted on the edges of the star", func(m *Message) {
 		if m.Kind == KindEdge {
 			m.IDs = nil

@@ -16,6 +16,8 @@ type Limits struct {
 	NeighboursOf [Classes][Classes]uint32
 	// ChunkBytes bounds the facts of one Put message, roughly; at least one fact goes in each. 0: DefaultChunkBytes.
 	ChunkBytes int
+	// Kept bounds the touches, and the candidates, that a shared identifier keeps. 0: DefaultKept.
+	Kept int
 }
 
 // Classes is the number of classes for which limits can be set: the ranks of the standard types, and one for all that are
@@ -37,6 +39,9 @@ type Machine struct {
 func NewMachine(l Limits) *Machine {
 	if l.ChunkBytes <= 0 {
 		l.ChunkBytes = DefaultChunkBytes
+	}
+	if l.Kept <= 0 {
+		l.Kept = DefaultKept
 	}
 	return &Machine{limits: l}
 }
@@ -71,10 +76,12 @@ func (m *Machine) Step(rows Rows, msg *Message, out *Effects) {
 			s.reset(msg.To.ID, msg.Time)
 		}
 	case KindShare:
-		s.share(msg.To.ID)
+		s.share(msg.To.ID, ReasonDeclared)
 		if msg.Fresh {
 			s.out.Ledger.Applied++
 		}
+	case KindKeep:
+		s.keep(msg.To.ID, *msg.Fact)
 	}
 }
 
@@ -83,7 +90,7 @@ type step struct {
 	*Machine
 	rows Rows
 	out  *Effects
-	over bool // the addressed identifier met more neighbours than it may
+	over Reason // the addressed identifier met more neighbours than it may; ReasonDeclared: it did not
 	// cause is that of everything that follows; CauseNone: each says its own.
 	cause Cause
 }
@@ -110,7 +117,7 @@ func (s *step) event(m *Message) {
 	p := m.To.ID
 	n := s.rows.Node(p)
 	if n.Shared {
-		s.eventAtShared(m)
+		s.eventAtShared(n, m)
 		return
 	}
 	if erased(m.Held) { // only looks for its token: it has no time, and no part in edges
@@ -118,8 +125,10 @@ func (s *step) event(m *Message) {
 		return
 	}
 	if n.Forgotten(m.Time) {
-		for _, q := range m.IDs[m.Index+1:] {
-			s.send(Message{Kind: KindForget, To: Ref{ID: q}, Time: n.Cut})
+		for _, q := range m.IDs { // those before it are shared, and have it among their candidates
+			if q != p {
+				s.send(Message{Kind: KindForget, To: Ref{ID: q}, Time: n.Cut})
+			}
 		}
 		s.count(m.Fresh, &s.out.Ledger.Forgotten)
 		if m.Held != nil {
@@ -167,20 +176,6 @@ func (s *step) pass(m Message) {
 	s.send(m)
 }
 
-func (s *step) eventAtShared(m *Message) {
-	if m.Index+1 < len(m.IDs) {
-		s.pass(*m)
-		return
-	}
-	switch {
-	case m.Held != nil && m.Held.Custody:
-		s.send(Message{Kind: KindHome, Conversion: m.Held.Conversion, Held: m.Held, Tried: len(m.IDs), Cause: m.Cause})
-	case m.Held != nil: // terms: the actor still has them
-	default: // a touch of shared identifiers only is nobody's
-		s.count(m.Fresh, &s.out.Ledger.Shared)
-	}
-}
-
 // meet notes the identifiers that p was seen with and announces new edges. It reports whether p became shared by it.
 func (s *step) meet(p ID, n Node, m *Message) (shared bool) {
 	fresh := false
@@ -196,8 +191,8 @@ func (s *step) meet(p ID, n Node, m *Message) (shared bool) {
 			again = append(again, q)
 		}
 	}
-	if s.over {
-		s.share(p)
+	if s.over != 0 {
+		s.share(p, s.over)
 		return true
 	}
 	for _, q := range m.IDs[m.Index+1:] {
@@ -232,7 +227,9 @@ func (s *step) note(p ID, n *Node, u ID, t schemas.Millis, link bool) (news bool
 	if !known && counted(p, u) {
 		n.Degree++
 		s.rows.PutNode(p, *n)
-		s.over = s.over || s.tooMany(p, *n, u)
+		if s.over == 0 {
+			s.over = s.tooMany(p, *n, u)
+		}
 	}
 	return news
 }
@@ -240,14 +237,14 @@ func (s *step) note(p ID, n *Node, u ID, t schemas.Millis, link bool) (news bool
 // counted reports whether u is a neighbour that limits count: under a key that p has, too.
 func counted(p, u ID) bool { return p.Key() == u.Key() }
 
-// tooMany reports whether p has more neighbours than it may, now that it met u.
-func (s *step) tooMany(p ID, n Node, u ID) bool {
+// tooMany is which limit of p is exceeded now that it met u; 0: none.
+func (s *step) tooMany(p ID, n Node, u ID) Reason {
 	if limit := s.limits.Neighbours[class(p)]; limit > 0 && n.Degree > limit {
-		return true
+		return ReasonLimit
 	}
 	limit := s.limits.NeighboursOf[class(p)][class(u)]
 	if limit == 0 || n.Degree <= limit {
-		return false
+		return 0
 	}
 	// The neighbours are their own count, which a change of the settings cannot make wrong. They are looked through once
 	// for each neighbour of a limited class, and after the limit never again.
@@ -257,7 +254,10 @@ func (s *step) tooMany(p ID, n Node, u ID) bool {
 			alike++
 		}
 	}
-	return alike > limit
+	if alike > limit {
+		return ReasonLimitOf + Reason(class(u))
+	}
+	return 0
 }
 
 // edge hears from the other end that both were seen together.
@@ -265,6 +265,7 @@ func (s *step) edge(m *Message) {
 	v := m.To.ID
 	n := s.rows.Node(v)
 	if n.Shared {
+		s.sighted(v, n, append(slices.Clip(m.IDs), m.From.ID), m.Time, m.Last)
 		return
 	}
 	if n.Forgotten(m.Time) {
@@ -278,8 +279,8 @@ func (s *step) edge(m *Message) {
 	}
 	s.note(v, &n, m.From.ID, m.Time, true)
 	s.note(v, &n, m.From.ID, m.Last, true)
-	if s.over {
-		s.share(v)
+	if s.over != 0 {
+		s.share(v, s.over)
 		return
 	}
 	s.link(Ref{v, n.Gen}, m.From)

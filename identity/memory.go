@@ -24,6 +24,7 @@ type identifierRows struct {
 	members    []Ref
 	facts      []Fact
 	events     []EventKey // one for each of facts
+	kept       []Fact
 	helds      []heldRow
 }
 
@@ -138,6 +139,21 @@ func (m *Memory) DeleteFact(root ID, f Fact) {
 	if r.facts = remove(r.facts, f, CompareFacts); len(r.facts) < before {
 		r.events = remove(r.events, f.Event, compareEvents)
 	}
+}
+
+// Kept implements Rows.
+func (m *Memory) Kept(of ID) []Fact { return slices.Clone(m.read(of).kept) }
+
+// PutKept implements Rows.
+func (m *Memory) PutKept(of ID, f Fact) {
+	r := m.write(of)
+	r.kept = put(r.kept, f, f, CompareFacts)
+}
+
+// DeleteKept implements Rows.
+func (m *Memory) DeleteKept(of ID, f Fact) {
+	r := m.write(of)
+	r.kept = remove(r.kept, f, CompareFacts)
 }
 
 // Held implements Rows.

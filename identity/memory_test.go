@@ -19,13 +19,14 @@ type twin struct {
 	seen        map[ID]map[uint64]bool
 	members     map[[2]ID]Ref
 	facts       map[ID][]Fact
+	kept        map[ID][]Fact
 	helds       map[ID]map[ConversionKey]Held
 	conversions map[ConversionKey]Conversion
 	statements  map[ConversionKey]map[EventKey]Statement
 }
 
 func newTwin() *twin {
-	return &twin{map[ID]Node{}, map[[2]ID]Neighbour{}, map[ID]map[uint64]bool{}, map[[2]ID]Ref{}, map[ID][]Fact{},
+	return &twin{map[ID]Node{}, map[[2]ID]Neighbour{}, map[ID]map[uint64]bool{}, map[[2]ID]Ref{}, map[ID][]Fact{}, map[ID][]Fact{},
 		map[ID]map[ConversionKey]Held{}, map[ConversionKey]Conversion{}, map[ConversionKey]map[EventKey]Statement{}}
 }
 
@@ -85,6 +86,15 @@ func (w *twin) DeleteFact(root ID, f Fact) {
 	w.facts[root] = slices.DeleteFunc(w.facts[root], func(g Fact) bool {
 		return g.Event == f.Event && g.At == f.At && g.Copy() == f.Copy()
 	})
+}
+func (w *twin) Kept(of ID) []Fact { return slices.Clone(w.kept[of]) }
+func (w *twin) PutKept(of ID, f Fact) {
+	w.DeleteKept(of, f)
+	w.kept[of] = append(w.kept[of], f)
+	slices.SortFunc(w.kept[of], CompareFacts)
+}
+func (w *twin) DeleteKept(of ID, f Fact) {
+	w.kept[of] = slices.DeleteFunc(w.kept[of], func(g Fact) bool { return CompareFacts(f, g) == 0 })
 }
 func (w *twin) Held(root ID, k ConversionKey) (Held, bool) {
 	h, ok := w.helds[root][k]
@@ -182,6 +192,9 @@ func randomCall(r *rand.Rand, m, w Rows) (what string, got, want any) {
 		{"PutFact", func(x Rows) any { return x.PutFact(of, f) }},
 		{"Facts", func(x Rows) any { return x.Facts(of) }},
 		{"DeleteFact", func(x Rows) any { x.DeleteFact(of, f); return nil }},
+		{"PutKept", func(x Rows) any { x.PutKept(of, f); return nil }},
+		{"Kept", func(x Rows) any { return x.Kept(of) }},
+		{"DeleteKept", func(x Rows) any { x.DeleteKept(of, f); return nil }},
 		{"Held", func(x Rows) any { return two(x.Held(of, k)) }},
 		{"Helds", func(x Rows) any { return x.Helds(of) }},
 		{"PutHeld", func(x Rows) any { x.PutHeld(of, Held{Conversion: conversion, Revision: uint32(number)}); return nil }},

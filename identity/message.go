@@ -29,9 +29,11 @@ const (
 	KindErase Kind = 10
 	// The operator declares an identifier shared: To.
 	KindShare Kind = 11
+	// A touch that names shared identifiers only, for one of them to keep: To, Fact.
+	KindKeep Kind = 12
 )
 
-var kindNames = [...]string{"none", "conversion", "home", "event", "edge", "link", "put", "forget", "kill", "reset", "erase", "share"}
+var kindNames = [...]string{"none", "conversion", "home", "event", "edge", "link", "put", "forget", "kill", "reset", "erase", "share", "keep"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -106,6 +108,7 @@ type Effects struct {
 	Deleted   []Deletion
 	Aliases   []Alias
 	Withdrawn []Customer // their aliases, if there are any, do not hold any more
+	Shared    []Reason   // of each identifier that became shared
 	Ledger    Ledger
 }
 
@@ -157,5 +160,5 @@ func (l *Ledger) Sum(o Ledger) {
 // Reset empties e, keeping its memory.
 func (e *Effects) Reset() {
 	clear(e.Send)
-	*e = Effects{Send: e.Send[:0], Dirty: e.Dirty[:0], Deleted: e.Deleted[:0], Aliases: e.Aliases[:0], Withdrawn: e.Withdrawn[:0]}
+	*e = Effects{Send: e.Send[:0], Dirty: e.Dirty[:0], Deleted: e.Deleted[:0], Aliases: e.Aliases[:0], Withdrawn: e.Withdrawn[:0], Shared: e.Shared[:0]}
 }

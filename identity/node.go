@@ -22,11 +22,36 @@ type Node struct {
 	Gen    uint32
 	Cut    schemas.Millis // everything at or before it that names this identifier is forgotten; 0: nothing is
 	Shared bool           // belongs to many people: links nothing, holds nothing, for ever
+	Reason Reason         // why it is shared
 	Parent Ref            // the smaller incarnation that this one points to; the zero Ref at a root
 	Degree uint32         // number of neighbours under the identifier's own key
 	// At a root only:
 	Members uint32         // other members of its tree
 	Latest  schemas.Millis // no conversion held here happened later; never lowered while the root lives
+}
+
+// Reason says why an identifier is shared: what showed it first. The numbers are those of rows and never change.
+type Reason uint8
+
+// Reasons; ReasonLimitOf+1 to ReasonLimitOf+Classes-1 are too many neighbours of one class.
+const (
+	ReasonDeclared Reason = 0 // by an operator or the settings
+	ReasonLimit    Reason = 1 // too many neighbours altogether
+	ReasonLimitOf  Reason = 1 // plus the class: too many neighbours of it
+)
+
+// String is declared, any, or the type of the neighbours of which there are too many.
+func (r Reason) String() string {
+	switch class := int(r) - int(ReasonLimitOf); {
+	case r == ReasonDeclared:
+		return "declared"
+	case r == ReasonLimit:
+		return "any"
+	case class <= len(standardTypes):
+		return standardTypes[class-1].Name
+	default:
+		return "other"
+	}
 }
 
 // Root reports whether the identifier's incarnation is the root of its tree.

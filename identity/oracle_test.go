@@ -85,7 +85,7 @@ func check(w *world, by reader) string {
 		o.shared = o.shared || o.nodes[i].Shared
 	}
 	steps := []func() string{o.checkShared, o.checkCuts, o.checkPointers, o.judge, o.checkComponents, o.checkMembers,
-		o.checkNeighbours, o.checkJourneys, func() string { return o.checkConversions(by.answers) },
+		o.checkNeighbours, o.checkCandidates, o.checkKept, o.checkJourneys, func() string { return o.checkConversions(by.answers) },
 		func() string { return o.checkAliases(by.aliases) }, o.checkLedger}
 	for _, f := range steps {
 		if diff := f(); diff != "" {
@@ -308,6 +308,66 @@ func (o *oracle) checkNeighbours() string {
 		}
 		if !o.forget && len(got) != len(allowed) {
 			return fmt.Sprintf("%s remembers %d neighbours of %d", name(i), len(got), len(allowed))
+		}
+	}
+	return ""
+}
+
+// checkCandidates: a shared identifier remembers those that it was seen with, the first in the fixed order; with forgets,
+// nobody that no event names beside it which neither forgot.
+func (o *oracle) checkCandidates() string {
+	for i, n := range o.nodes {
+		if !n.Shared {
+			continue
+		}
+		seen := map[int]bool{}
+		for _, u := range o.units {
+			if !slices.Contains(u.ids, i) {
+				continue
+			}
+			for _, q := range u.ids {
+				if q != i && !n.Forgotten(o.until(u)) && (o.nodes[q].Shared || !o.nodes[q].Forgotten(o.until(u))) {
+					seen[q] = true
+				}
+			}
+		}
+		var got []int
+		for _, nb := range o.w.rows.Neighbours(testIDs[i]) {
+			q := indexOf(nb.ID)
+			if got = append(got, q); nb.Link || !seen[q] || n.Forgotten(nb.First) || nb.First > nb.Last {
+				return fmt.Sprintf("%s is shared and has the candidate %s, %+v", name(i), name(q), nb)
+			}
+		}
+		want := slices.Sorted(maps.Keys(seen))
+		want = want[:min(len(want), o.w.machine.limits.Kept)]
+		if len(got) > o.w.machine.limits.Kept || !o.forget && !slices.Equal(got, want) {
+			return fmt.Sprintf("%s is shared and has the candidates %v, want %v", name(i), got, want)
+		}
+	}
+	return ""
+}
+
+// checkKept: a shared identifier keeps the newest touches that name it and shared identifiers only; with forgets, those
+// that nobody forgot.
+func (o *oracle) checkKept() string {
+	for i, n := range o.nodes {
+		kept := o.w.rows.Kept(testIDs[i])
+		var want []Fact
+		for _, u := range o.units {
+			if n.Shared && u.fact && u.home < 0 && slices.Contains(u.ids, i) && !n.Forgotten(u.at) {
+				want = append(want, Fact{Event: EventKeyOf(u.in.event), At: u.at, Body: []byte(u.in.body)})
+			}
+		}
+		slices.SortFunc(want, CompareFacts)
+		want = slices.CompactFunc(want, func(a, b Fact) bool { return CompareFacts(a, b) == 0 })
+		for _, f := range kept {
+			if len(f.IDs) > 0 || f.Home != None || !slices.ContainsFunc(want, func(g Fact) bool { return CompareFacts(f, g) == 0 }) {
+				return fmt.Sprintf("%s keeps the touch %x@%d", name(i), f.Event[:2], f.At)
+			}
+		}
+		want = want[max(0, len(want)-o.w.machine.limits.Kept):]
+		if len(kept) > o.w.machine.limits.Kept || !o.forget && !slices.EqualFunc(kept, want, func(f, g Fact) bool { return CompareFacts(f, g) == 0 }) {
+			return fmt.Sprintf("%s keeps %d touches and not the newest, want %d", name(i), len(kept), len(want))
 		}
 	}
 	return ""

@@ -26,6 +26,11 @@ type Rows interface {
 	Facts(root ID) []Fact // all of the journey
 	DeleteFact(root ID, f Fact)
 
+	// Kept touches are those of a shared identifier: see shared.go.
+	Kept(of ID) []Fact // ascending by (time, event, copy)
+	PutKept(of ID, f Fact)
+	DeleteKept(of ID, f Fact)
+
 	Held(root ID, k ConversionKey) (Held, bool)
 	Helds(root ID) []Held // ascending by key
 	PutHeld(root ID, h Held)

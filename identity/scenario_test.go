@@ -18,6 +18,7 @@ type scenario struct {
 	cap         int // neighbours of an identifier; 0: no limit
 	alike       alike
 	chunk       int // bytes of a Put
+	kept        int // touches and candidates of a shared identifier
 	rules       rules
 	inputs      []input
 }
@@ -137,8 +138,8 @@ func parseInput(line string) (in input, err error) {
 // String is the scenario in the language of the scenario files.
 func (s *scenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "world identifiers=%d conversions=%d partitions=%d neighbours=%d of=%d with=%d most=%d chunk=%d oversize=%d across=%v\n",
-		s.identifiers, s.conversions, s.partitions, s.cap, s.alike.of, s.alike.with, s.alike.most, s.chunk, s.rules.oversize, s.rules.across)
+	fmt.Fprintf(&b, "world identifiers=%d conversions=%d partitions=%d neighbours=%d of=%d with=%d most=%d chunk=%d kept=%d oversize=%d across=%v\n",
+		s.identifiers, s.conversions, s.partitions, s.cap, s.alike.of, s.alike.with, s.alike.most, s.chunk, s.kept, s.rules.oversize, s.rules.across)
 	for _, in := range s.inputs {
 		fmt.Fprintln(&b, in)
 	}
@@ -177,7 +178,7 @@ func (in input) message() *Message {
 }
 
 func (s *scenario) limits() Limits {
-	l := Limits{ChunkBytes: s.chunk}
+	l := Limits{ChunkBytes: s.chunk, Kept: s.kept}
 	for i := range l.Neighbours {
 		l.Neighbours[i] = uint32(s.cap)
 	}
@@ -239,6 +240,7 @@ func randomScenario(r *rand.Rand, z size) *scenario {
 		s.partitions = 1 + r.IntN(s.partitions)
 	}
 	s.chunk = []int{0, 1, 150}[r.IntN(3)]
+	s.kept = r.IntN(3)
 	if !z.plain && r.IntN(2) == 0 {
 		s.cap = 1 + r.IntN(3)
 	}

@@ -95,6 +95,12 @@ func (w *world) ends() string {
 				fmt.Fprintf(&b, " @%d", int64(f.At))
 			}
 		}
+		if kept := w.rows.Kept(id); len(kept) > 0 {
+			fmt.Fprintf(&b, " keeps touches")
+			for _, f := range kept {
+				fmt.Fprintf(&b, " @%d", int64(f.At))
+			}
+		}
 		for _, h := range w.rows.Helds(id) {
 			fmt.Fprintf(&b, " token of %s, revision %d", h.Conversion, h.Revision)
 		}
@@ -161,7 +167,7 @@ func parseScenario(text string) (*scenario, error) {
 func (s *scenario) set(word string) error {
 	key, value, _ := strings.Cut(word, "=")
 	into := map[string]any{"identifiers": &s.identifiers, "conversions": &s.conversions, "partitions": &s.partitions,
-		"neighbours": &s.cap, "of": &s.alike.of, "with": &s.alike.with, "most": &s.alike.most, "chunk": &s.chunk, "oversize": &s.rules.oversize, "across": &s.rules.across}[key]
+		"neighbours": &s.cap, "of": &s.alike.of, "with": &s.alike.with, "most": &s.alike.most, "chunk": &s.chunk, "kept": &s.kept, "oversize": &s.rules.oversize, "across": &s.rules.across}[key]
 	if into == nil {
 		return fmt.Errorf("unknown setting %s", key)
 	}

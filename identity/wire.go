@@ -124,7 +124,7 @@ func DecodeMessage(b []byte) (Message, error) {
 // check refuses messages that a step could not handle.
 func (m *Message) check() error {
 	switch {
-	case m.Kind < KindConversion || m.Kind > KindShare:
+	case m.Kind < KindConversion || m.Kind > KindKeep:
 		return fmt.Errorf("unknown kind %d", m.Kind)
 	case m.ToConversion() && m.Conversion == "":
 		return fmt.Errorf("%v without a conversion", m.Kind)
@@ -132,6 +132,8 @@ func (m *Message) check() error {
 		return fmt.Errorf("%v without an identifier", m.Kind)
 	case m.Kind == KindConversion && m.Statement == nil:
 		return fmt.Errorf("%v without a statement", m.Kind)
+	case m.Kind == KindKeep && m.Fact == nil:
+		return fmt.Errorf("%v without a touch", m.Kind)
 	case m.Kind == KindHome && m.Held == nil:
 		return fmt.Errorf("%v without a token", m.Kind)
 	case m.Kind == KindEvent && (m.Index < 0 || m.Index >= len(m.IDs) || m.IDs[m.Index] != m.To.ID):

@@ -24,7 +24,12 @@ func factKind(standing bool) Kind {
 func isFact(k Kind) bool { return k == KindFact || k == KindStanding }
 
 func (r *Rows) factKey(root identity.ID, f *identity.Fact, copy uint64) []byte {
-	key := append(appendTime(r.key(factKind(f.Standing), root), f.At), f.Event[:]...)
+	return r.placeKey(factKind(f.Standing), root, f, copy)
+}
+
+// placeKey is the key of a fact's row of any kind.
+func (r *Rows) placeKey(k Kind, actor identity.ID, f *identity.Fact, copy uint64) []byte {
+	key := append(appendTime(r.key(k, actor), f.At), f.Event[:]...)
 	return binary.BigEndian.AppendUint64(key, copy)
 }
 

@@ -28,7 +28,7 @@ func encodeAgain(k Kind, value []byte) ([]byte, error) {
 	case KindMember:
 		gen, err := decodeMember(value)
 		return appendMember(nil, gen), err
-	case KindFact, KindStanding:
+	case KindFact, KindStanding, KindKept:
 		f, err := decodeFact(k, value)
 		return appendFact(nil, f), err
 	case KindHeld:

@@ -27,6 +27,8 @@ type specimen struct {
 func specimens() []specimen {
 	node := identity.Node{Gen: 3, Cut: 1_700_000_000_000, Shared: true, Parent: identity.Ref{ID: phone, Gen: 300}, Degree: 21, Members: 2, Latest: 1_750_000_000_123}
 	neighbour := identity.Neighbour{ID: phone, First: 1_700_000_000_000, Last: 1_700_000_500_000, Link: true}
+	device, shared := identity.ID{5, 1, 0xd0}, identity.Node{Gen: 1, Shared: true, Reason: identity.ReasonLimitOf + 1}
+	kept := identity.Fact{Event: identity.EventKeyOf("call-1"), At: 1_700_000_000_250, Body: []byte("a call")}
 	member := identity.Ref{ID: cookie, Gen: 7}
 	fact := identity.Fact{Event: identity.EventKeyOf("click-1"), At: 1_700_000_000_250, IDs: []identity.ID{phone, cookie}, Home: cookie, Body: []byte("a click")}
 	copied := fact
@@ -42,6 +44,8 @@ func specimens() []specimen {
 	return []specimen{
 		{"node", func(r *Rows) { r.PutNode(cookie, node) }, func(r *Rows) any { return r.Node(cookie) }, node},
 		{"node, a young root", func(r *Rows) { r.PutNode(phone, identity.Node{Degree: 1}) }, func(r *Rows) any { return r.Node(phone) }, identity.Node{Degree: 1}},
+		{"node, shared by a limit", func(r *Rows) { r.PutNode(device, shared) }, func(r *Rows) any { return r.Node(device) }, shared},
+		{"kept", func(r *Rows) { r.PutKept(device, kept) }, func(r *Rows) any { return r.Kept(device) }, []identity.Fact{kept}},
 		{"neighbour", func(r *Rows) { r.PutNeighbour(cookie, neighbour) }, func(r *Rows) any { return r.Neighbours(cookie) }, []identity.Neighbour{neighbour}},
 		{"seen", func(r *Rows) { r.PutSeen(cookie, 0xfedcba9876543210) }, func(r *Rows) any { return r.Seen(cookie, 0xfedcba9876543210) }, true},
 		{"member", func(r *Rows) { r.PutMember(phone, member) }, func(r *Rows) any { return r.Members(phone) }, []identity.Ref{member}},

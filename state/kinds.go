@@ -23,6 +23,7 @@ const (
 	KindConversion Kind = 0x07 // conversion key
 	KindStatement  Kind = 0x08 // conversion key, event
 	KindStanding   Kind = 0x09 // root, time, event, copy: a fact that holds from its time on
+	KindKept       Kind = 0x0A // id, time, event, copy: a touch that a shared identifier keeps
 
 	// Plain rows: their owner chooses key and value.
 	KindWatermark Kind = 0x10 // a source partition's watermark
@@ -55,6 +56,7 @@ var kinds = [256]kind{
 	KindMember:     {name: "member", key: 2 * idBytes, check: checkOf(decodeMember)},
 	KindFact:       {name: "fact", key: idBytes + factKeyBytes, check: checkFact(KindFact)},
 	KindStanding:   {name: "standing", key: idBytes + factKeyBytes, check: checkFact(KindStanding)},
+	KindKept:       {name: "kept", key: idBytes + factKeyBytes, check: checkFact(KindKept)},
 	KindHeld:       {name: "held", key: 2 * idBytes, check: checkOf(decodeHeld)},
 	KindConversion: {name: "conversion", key: idBytes, alone: true, check: checkOf(decodeConversion)},
 	KindStatement:  {name: "statement", key: idBytes + eventBytes, check: checkOf(decodeStatement)},

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"tributary/identity"
 )
@@ -182,6 +183,22 @@ func (r *Rows) PutMember(root identity.ID, m identity.Ref) {
 
 // DeleteMember implements identity.Rows.
 func (r *Rows) DeleteMember(root, id identity.ID) { r.update(r.pair(KindMember, root, id), nil) }
+
+// Kept implements identity.Rows.
+func (r *Rows) Kept(of identity.ID) []identity.Fact {
+	return r.facts(KindKept, of, math.MinInt64, math.MaxInt64)
+}
+
+// PutKept implements identity.Rows.
+func (r *Rows) PutKept(of identity.ID, f identity.Fact) {
+	r.value = appendFact(r.value[:0], f)
+	r.update(r.placeKey(KindKept, of, &f, f.Copy()), r.value)
+}
+
+// DeleteKept implements identity.Rows.
+func (r *Rows) DeleteKept(of identity.ID, f identity.Fact) {
+	r.update(r.placeKey(KindKept, of, &f, f.Copy()), nil)
+}
 
 // Held implements identity.Rows.
 func (r *Rows) Held(root identity.ID, k identity.ConversionKey) (identity.Held, bool) {

@@ -327,6 +327,7 @@ func readAll(r *Rows) {
 	r.Seen(id, 0)
 	r.Members(id)
 	r.Facts(id)
+	r.Kept(id)
 	r.Window(id, 0, 9)
 	r.Copies(id, event)
 	r.Held(id, key)

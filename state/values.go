@@ -19,10 +19,12 @@ const (
 	nodeParent
 	nodeCut
 	nodeLatest
+	nodeReason
 )
 
 func appendNode(b []byte, n identity.Node) []byte {
-	b = append(b, version1, flag(n.Shared, nodeShared)|flag(!n.Root(), nodeParent)|flag(n.Cut != 0, nodeCut)|flag(n.Latest != 0, nodeLatest))
+	b = append(b, version1, flag(n.Shared, nodeShared)|flag(!n.Root(), nodeParent)|flag(n.Cut != 0, nodeCut)|flag(n.Latest != 0, nodeLatest)|
+		flag(n.Reason != 0, nodeReason))
 	b = appendUint(b, uint64(n.Gen))
 	b = appendUint(b, uint64(n.Degree))
 	b = appendUint(b, uint64(n.Members))
@@ -36,12 +38,15 @@ func appendNode(b []byte, n identity.Node) []byte {
 	if n.Latest != 0 {
 		b = appendMillis(b, n.Latest)
 	}
+	if n.Reason != 0 {
+		b = append(b, byte(n.Reason))
+	}
 	return b
 }
 
 func decodeNode(value []byte) (n identity.Node, err error) {
 	r := read(KindNode, value, version1)
-	f := r.flags(nodeShared | nodeParent | nodeCut | nodeLatest)
+	f := r.flags(nodeShared | nodeParent | nodeCut | nodeLatest | nodeReason)
 	n.Shared = f&nodeShared != 0
 	n.Gen, n.Degree, n.Members = r.uint32(), r.uint32(), r.uint32()
 	if f&nodeParent != 0 {
@@ -55,6 +60,14 @@ func decodeNode(value []byte) (n identity.Node, err error) {
 	}
 	if f&nodeLatest != 0 {
 		n.Latest = r.there()
+	}
+	if f&nodeReason != 0 {
+		if reason := r.bytes(1); reason != nil {
+			n.Reason = identity.Reason(reason[0])
+		}
+		if n.Reason == 0 {
+			r.fail("a zero that should be left out")
+		}
 	}
 	if n == (identity.Node{}) {
 		r.fail("a row that should be left out")

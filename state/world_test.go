@@ -123,7 +123,7 @@ func aNode(rng *rand.Rand) identity.Node {
 	if rng.IntN(8) == 0 {
 		return identity.Node{}
 	}
-	n := identity.Node{Gen: uint32(rng.IntN(3)), Shared: rng.IntN(4) == 0, Degree: uint32(rng.IntN(300)), Members: uint32(rng.IntN(3))}
+	n := identity.Node{Gen: uint32(rng.IntN(3)), Shared: rng.IntN(4) == 0, Reason: pick(rng, identity.ReasonDeclared, identity.ReasonLimit, 255), Degree: uint32(rng.IntN(300)), Members: uint32(rng.IntN(3))}
 	if rng.IntN(2) == 0 {
 		n.Parent = identity.Ref{ID: anID(rng), Gen: uint32(rng.IntN(2))}
 	}
@@ -146,7 +146,7 @@ func anOp(rng *rand.Rand) op {
 	key := identity.ConversionKeyOf(aText(rng))
 	event := anEvent(rng)
 	list := uint64(rng.IntN(4))
-	switch rng.IntN(30) {
+	switch rng.IntN(33) {
 	case 0, 1:
 		return func(r identity.Rows) any { return r.Node(id) }
 	case 2, 3:
@@ -189,6 +189,15 @@ func anOp(rng *rand.Rand) op {
 			}
 			return nil
 		}
+	case 30:
+		f := aFact(rng)
+		f.Standing = false
+		return func(r identity.Rows) any { r.PutKept(id, f); return nil }
+	case 31:
+		return func(r identity.Rows) any { return r.Kept(id) }
+	case 32:
+		f := aFact(rng)
+		return func(r identity.Rows) any { r.DeleteKept(id, f); return nil }
 	case 22:
 		h := aHeld(rng)
 		return func(r identity.Rows) any { r.PutHeld(id, h); return nil }

@@ -18,6 +18,8 @@ type Work struct {
 	Ledger identity.Ledger // how the fresh messages of this work ended
 	// Withheld counts the times that a final conversion would have had a new revision if it were not final.
 	Withheld int64
+	// Shared counts the identifiers that became shared.
+	Shared map[identity.Reason]int64
 }
 
 // place is where conversions may have changed: a root, or a conversion's actor.
@@ -44,7 +46,7 @@ type change struct {
 
 // Begin starts a transaction on a batch.
 func (p *Processor) Begin(batch Batch, out Output) *Work {
-	return &Work{Processor: p, batch: batch, out: out, dirty: make(map[place]*change)}
+	return &Work{Processor: p, batch: batch, out: out, dirty: make(map[place]*change), Shared: make(map[identity.Reason]int64)}
 }
 
 // Stamp is the time that a journal record carries.
@@ -75,6 +77,9 @@ func (w *Work) Message(partition int32, m *identity.Message, stamp Stamp) {
 	}
 	for _, d := range e.Dirty {
 		w.mark(partition, d, stamp)
+	}
+	for _, why := range e.Shared {
+		w.Shared[why]++
 	}
 	w.Ledger.Sum(e.Ledger)
 }

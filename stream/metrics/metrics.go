@@ -41,6 +41,7 @@ type Metrics struct {
 	events      *prometheus.CounterVec
 	conflicts   prometheus.Counter
 	revisions   *prometheus.CounterVec
+	shared      *prometheus.CounterVec
 	withheld    prometheus.Counter
 	times       times
 
@@ -81,6 +82,7 @@ func New(version string) *Metrics {
 	m.events = counters("tributary_journey_events_total", "Journaled events by what became of them.", "outcome")
 	m.conflicts = counter("tributary_journey_conflicts_total", "Duplicates whose content differed from the first delivery.")
 	m.revisions = counters("tributary_attribution_revisions_total", "Revisions emitted, by change and cause.", "change", "cause")
+	m.shared = counters("tributary_journey_shared_identifiers_total", "Identifiers that became shared: declared, or by the type of neighbours of which there were too many.", "reason")
 	m.withheld = counter("tributary_attribution_withheld_revisions_total", "Revisions that were not emitted because the conversion is final.")
 	for _, outcome := range []string{"applied", "duplicate", "forgotten", "shared"} {
 		m.events.WithLabelValues(outcome)
@@ -144,7 +146,8 @@ type Journeyed struct {
 
 	Ledger    identity.Ledger
 	Revisions map[Revision]int64
-	Withheld  int64 // revisions that were not emitted because the conversion is final
+	Withheld  int64                     // revisions that were not emitted because the conversion is final
+	Shared    map[identity.Reason]int64 // identifiers that became shared
 
 	Times map[int32]watermark.Times // of partitions of the journal
 	Gone  []int32                   // the lane has them no longer
@@ -176,6 +179,9 @@ func (m *Metrics) Journeyed(j *Journeyed) {
 		m.ledger.revisions.Add(n)
 	}
 	m.withheld.Add(float64(j.Withheld))
+	for why, n := range j.Shared {
+		m.shared.WithLabelValues(why.String()).Add(float64(n))
+	}
 }
 
 // Lane registers what a lane counts. role and number tell it apart from the others of the process.
