@@ -58,7 +58,7 @@ func (s *step) conversion(m *Message) {
 func (s *step) refuse(c Conversion, m *Message) {
 	if !m.Statement.Refund {
 		for _, q := range m.IDs {
-			s.send(Message{Kind: KindForget, To: Ref{ID: q}, Time: c.Erased})
+			s.spread(q, order{cut: c.Erased})
 		}
 	}
 	s.sight(m, 0)
@@ -169,7 +169,7 @@ func (s *step) erase(m *Message) {
 		s.rows.DeleteStatement(k, st.Key())
 	}
 	for _, q := range c.IDs {
-		s.send(Message{Kind: KindForget, To: Ref{ID: q}, Time: m.Time})
+		s.spread(q, orderOf(m))
 	}
 	if c.Out && !m.Gone { // the token is in a tree that forgot this earlier: it must hear of it
 		s.send(Message{Kind: KindEvent, To: Ref{ID: c.IDs[0]}, IDs: c.IDs, Cause: CauseErasure,

@@ -68,15 +68,15 @@ func (m *Machine) Step(rows Rows, msg *Message, out *Effects) {
 	case KindPut:
 		s.put(msg)
 	case KindForget:
-		s.forget(msg.To.ID, msg.Time, msg.Fresh)
+		s.forget(msg.To.ID, orderOf(msg), msg.Fresh)
 	case KindKill:
-		s.kill(msg.To, msg.Time, msg.Origin)
+		s.kill(msg.To, orderOf(msg), msg.Origin)
 	case KindReset:
 		if s.rows.Node(msg.To.ID).Gen == msg.To.Gen {
-			s.reset(msg.To.ID, msg.Time)
+			s.reset(msg.To.ID, orderOf(msg))
 		}
 	case KindShare:
-		s.share(msg.To.ID, ReasonDeclared)
+		s.share(msg.To.ID, ReasonDeclared, msg.Request)
 		if msg.Fresh {
 			s.out.Ledger.Applied++
 		}
@@ -127,12 +127,12 @@ func (s *step) event(m *Message) {
 	if n.Forgotten(m.Time) {
 		for _, q := range m.IDs { // those before it are shared, and have it among their candidates
 			if q != p {
-				s.send(Message{Kind: KindForget, To: Ref{ID: q}, Time: n.Cut})
+				s.spread(q, order{cut: n.Cut})
 			}
 		}
 		s.count(m.Fresh, &s.out.Ledger.Forgotten)
 		if m.Held != nil {
-			s.drop(*m.Held, n.Cut)
+			s.drop(*m.Held, order{cut: n.Cut})
 		}
 		return
 	}
@@ -192,7 +192,7 @@ func (s *step) meet(p ID, n Node, m *Message) (shared bool) {
 		}
 	}
 	if s.over != 0 {
-		s.share(p, s.over)
+		s.share(p, s.over, "")
 		return true
 	}
 	for _, q := range m.IDs[m.Index+1:] {
@@ -269,7 +269,7 @@ func (s *step) edge(m *Message) {
 		return
 	}
 	if n.Forgotten(m.Time) {
-		s.send(Message{Kind: KindForget, To: Ref{ID: m.From.ID}, Time: n.Cut})
+		s.spread(m.From.ID, order{cut: n.Cut})
 		return
 	}
 	for _, u := range m.IDs {
@@ -280,7 +280,7 @@ func (s *step) edge(m *Message) {
 	s.note(v, &n, m.From.ID, m.Time, true)
 	s.note(v, &n, m.From.ID, m.Last, true)
 	if s.over != 0 {
-		s.share(v, s.over)
+		s.share(v, s.over, "")
 		return
 	}
 	s.link(Ref{v, n.Gen}, m.From)
@@ -465,12 +465,12 @@ func (s *step) heldHome(h Held) {
 	}
 }
 
-// drop ends a token or terms that are forgotten up to cut.
-func (s *step) drop(h Held, cut schemas.Millis) {
+// drop ends a token or terms that are forgotten.
+func (s *step) drop(h Held, o order) {
 	if h.Custody {
 		s.deleted(h)
 	}
-	s.send(Message{Kind: KindErase, Conversion: h.Conversion, Time: cut, Gone: h.Custody})
+	s.send(Message{Kind: KindErase, Conversion: h.Conversion, Time: o.cut, Gone: h.Custody, Request: o.request})
 }
 
 // deleted emits the last revision of a token's conversion, if there was one before.

@@ -19,7 +19,7 @@ const (
 	KindLink Kind = 5
 	// Facts, tokens and members for the tree of an incarnation: To, Facts, Helds, Members, Absorbed, Time (its cut), Fresh.
 	KindPut Kind = 6
-	// "Forget everything up to Time": To.
+	// "Forget everything up to Time": To, Request.
 	KindForget Kind = 7
 	// A forget or rebuild that climbs to the root: To (incarnation), Time, Origin.
 	KindKill Kind = 8
@@ -73,7 +73,8 @@ type Message struct {
 	Last       schemas.Millis
 	IDs        []ID
 	Index      int
-	Tried      int // Home: how many identifiers were tried and are shared; -1: the tree died
+	Request    string // Forget, Kill, Reset, Erase, Share: the name of the request that this follows from; "": none
+	Tried      int    // Home: how many identifiers were tried and are shared; -1: the tree died
 	Gone       bool
 	Origin     ID
 	Cause      Cause
@@ -107,6 +108,7 @@ type Effects struct {
 	Dirty     []Dirty
 	Deleted   []Deletion
 	Aliases   []Alias
+	Receipts  []Receipt
 	Withdrawn []Customer // their aliases, if there are any, do not hold any more
 	Shared    []Reason   // of each identifier that became shared
 	Ledger    Ledger
@@ -131,6 +133,18 @@ type Deletion struct {
 type Alias struct {
 	Old, New       ID
 	OldCut, NewCut schemas.Millis
+}
+
+// Receipt says in counts what became of a request to forget or unlink. One request can lead to several, since what it
+// reaches is spread over many actors; what was under way at the time is dropped later, and in none.
+type Receipt struct {
+	Request     string         // "": it follows from an earlier request, or a limit was met
+	Cut         schemas.Millis // what is up to it was forgotten; 0: an identifier was declared shared, or met a limit
+	Identifiers int            // that forgot, or became shared
+	Facts       int            // touches, activities and consents that were dropped
+	Conversions int            // that were dropped
+	Reason      Reason         // why an identifier became shared
+	Links       int            // of an identifier that became shared: identifiers that it was seen with
 }
 
 // Customer is what a public customer id is made of: a root and up to when it was forgotten.
@@ -160,5 +174,6 @@ func (l *Ledger) Sum(o Ledger) {
 // Reset empties e, keeping its memory.
 func (e *Effects) Reset() {
 	clear(e.Send)
-	*e = Effects{Send: e.Send[:0], Dirty: e.Dirty[:0], Deleted: e.Deleted[:0], Aliases: e.Aliases[:0], Withdrawn: e.Withdrawn[:0], Shared: e.Shared[:0]}
+	*e = Effects{Send: e.Send[:0], Dirty: e.Dirty[:0], Deleted: e.Deleted[:0], Aliases: e.Aliases[:0], Withdrawn: e.Withdrawn[:0],
+		Shared: e.Shared[:0], Receipts: e.Receipts[:0]}
 }

@@ -13,13 +13,15 @@ import "tributary/schemas"
 const DefaultKept = 32
 
 // share makes x shared for ever: its neighbours become candidates, and its tree rebuilds itself without it.
-func (s *step) share(x ID, why Reason) {
+func (s *step) share(x ID, why Reason, request string) {
 	n := s.rows.Node(x)
 	if n.Shared {
 		return
 	}
 	s.out.Shared = append(s.out.Shared, why)
-	for _, nb := range s.rows.Neighbours(x) {
+	neighbours := s.rows.Neighbours(x)
+	s.receipt(Receipt{Request: request, Reason: why, Identifiers: 1, Links: len(neighbours)})
+	for _, nb := range neighbours {
 		if nb.Link {
 			nb.Link = false
 			s.rows.PutNeighbour(x, nb)
@@ -29,7 +31,7 @@ func (s *step) share(x ID, why Reason) {
 	s.rows.DeleteSeen(x)
 	n.Shared, n.Reason, n.Degree = true, why, 0
 	s.rows.PutNode(x, n)
-	s.kill(Ref{x, n.Gen}, 0, x)
+	s.kill(Ref{x, n.Gen}, order{}, x)
 }
 
 // sighted notes candidates of a shared identifier that it was seen with from first to last.
@@ -118,11 +120,12 @@ func (s *step) keep(x ID, f Fact) {
 
 // forgetKept deletes what a shared identifier keeps from up to cut. Each of the touches may have been anybody's. A candidate
 // that was seen before and after the cut goes as well: it may not know that it was seen after it, so that its own next
-// forget would not come here.
-func (s *step) forgetKept(x ID, cut schemas.Millis) {
+// forget would not come here. It returns the number of touches.
+func (s *step) forgetKept(x ID, cut schemas.Millis) (touches int) {
 	for _, f := range s.rows.Kept(x) {
 		if f.At <= cut {
 			s.rows.DeleteKept(x, f)
+			touches++
 		}
 	}
 	for _, nb := range s.rows.Neighbours(x) {
@@ -130,4 +133,5 @@ func (s *step) forgetKept(x ID, cut schemas.Millis) {
 			s.rows.DeleteNeighbour(x, nb.ID)
 		}
 	}
+	return touches
 }

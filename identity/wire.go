@@ -48,7 +48,8 @@ func AppendMessage(b []byte, m *Message) []byte {
 	for _, r := range m.Members {
 		b = appendPart(b, 19, func(b []byte) []byte { return appendRefFields(b, r) })
 	}
-	return appendRef(b, 20, m.Absorbed)
+	b = appendRef(b, 20, m.Absorbed)
+	return appendString(b, 21, m.Request)
 }
 
 // DecodeMessage reads one message. The result keeps slices of b: its owner must not change b afterwards.
@@ -109,6 +110,8 @@ func DecodeMessage(b []byte) (Message, error) {
 			return err
 		case 20:
 			return f.ref(&m.Absorbed)
+		case 21:
+			m.Request = string(f.bytes)
 		}
 		return nil
 	})

@@ -27,7 +27,7 @@ func randomMessage(r *rand.Rand) Message {
 		m.Index = len(m.IDs) - 1
 	}
 	if r.IntN(2) == 0 {
-		m.From, m.Origin, m.Absorbed = randomRef(r), randomID(r), randomRef(r)
+		m.From, m.Origin, m.Absorbed, m.Request = randomRef(r), randomID(r), randomRef(r), "forget-1"
 	}
 	if m.Kind == KindConversion {
 		m.Statement = &Statement{EventID: "e1", Refund: r.IntN(2) == 0, At: 5, Name: "purchase",

@@ -124,6 +124,24 @@ func checkAttribution(t *testing.T, a Attribution) {
 	}
 }
 
+func FuzzDecodeAudit(f *testing.F) {
+	for _, a := range auditSamples {
+		f.Add(a.Encode(nil))
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		a, err := DecodeAudit(value)
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		written := a.Encode(nil)
+		again, err := DecodeAudit(written)
+		if err != nil || !bytes.Equal(again.Encode(nil), written) {
+			t.Fatalf("%+v reads as %+v, %v", a, again, err)
+		}
+	})
+}
+
 func FuzzDecodeAlias(f *testing.F) {
 	f.Add([]byte(`{"old_customer_id":"c1","customer_id":"c2"}`))
 	f.Fuzz(func(t *testing.T, value []byte) {

@@ -113,6 +113,34 @@ func TestGoldenAttributions(t *testing.T) {
 	}
 }
 
+// auditSamples has one record of each kind.
+var auditSamples = []Audit{
+	{Kind: AuditErasure, At: 1772366400500, Request: "forget-1", UpTo: 1772366400000, Identifiers: 3, Events: 12, Conversions: 1},
+	{Kind: AuditUnlink, At: 1772366400500, Request: "unlink-1", Reason: "declared", Identifiers: 1, Links: 31},
+	{Kind: AuditConfiguration, At: 1772366400500, Instance: "tributary-0", Version: "v1.2.0",
+		Settings: []AuditSetting{{"application_id", "tributary"}, {"partitions", "16"}}},
+}
+
+func TestGoldenAudit(t *testing.T) {
+	var lines []byte
+	for i, a := range auditSamples {
+		if a.Kind != AuditKinds[i] {
+			t.Errorf("no sample of %s", AuditKinds[i])
+		}
+		lines = append(lines, line(a.Encode(nil))...)
+		if again, err := DecodeAudit(a.Encode(nil)); err != nil || !reflect.DeepEqual(again, a) {
+			t.Errorf("%+v, %v", again, err)
+		}
+	}
+	same(t, golden+"audit.jsonl", lines)
+	for _, bad := range []string{`{}`, `{"kind":"erasure"}`, `{"at":1772366400500}`, `[]`, ``, `{"kind":"erasure","at":1,"identifiers":-1}`,
+		`{"kind":"configuration","at":1,"settings":[]}`} {
+		if a, err := DecodeAudit([]byte(bad)); err == nil {
+			t.Errorf("%s is accepted as %+v", bad, a)
+		}
+	}
+}
+
 func TestGoldenAlias(t *testing.T) {
 	value, err := os.ReadFile(golden + "alias.json")
 	if err != nil {

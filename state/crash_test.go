@@ -69,7 +69,7 @@ func TestCrash(t *testing.T) {
 	for _, seed := range all {
 		c := &crasher{fs: vfs.NewCrashableMem(), rng: rand.New(rand.NewPCG(seed, 3)), every: 8}
 		o := smallOptions(errorfs.Wrap(c.fs, c))
-		o.Sync = seed%2 == 0
+		o.Sync, o.NoWAL = seed%3 == 0, seed%3 == 1
 		m := newModel(t, seed)
 		m.must(m.store.Close())
 		var err error

@@ -19,7 +19,9 @@ type Options struct {
 	// Sync makes every commit wait for the disk. Off by default: the changelog is the truth, and what a power failure takes
 	// is read again from there.
 	Sync bool
-	// NoWAL leaves out the write-ahead log: whatever was not yet flushed is gone when the process dies.
+	// NoWAL leaves out the write-ahead log. When the process dies, whatever was not yet flushed is gone and is read again
+	// from the changelog: some seconds for a full memory table. Writing costs less, and no old log file keeps rows that were
+	// deleted since.
 	NoWAL bool
 
 	FS  vfs.FS       // default: the operating system's

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,6 +29,7 @@ var (
 // commit left, not all rows at one moment.
 type Store struct {
 	db     *pebble.DB
+	noWAL  bool
 	write  *pebble.WriteOptions
 	recent *recentKeys
 
@@ -78,7 +80,7 @@ func Open(dir string, o Options) (*Store, error) {
 func OpenMemory() (*Store, error) { return Open("state", Options{FS: vfs.NewMem(), NoWAL: true}) }
 
 func open(dir string, o Options) (*Store, error) {
-	s := &Store{write: pebble.NoSync, recent: newRecentKeys(o.MemTableBytes * 3 / 4), partitions: map[int32]*partition{}}
+	s := &Store{noWAL: o.NoWAL, write: pebble.NoSync, recent: newRecentKeys(o.MemTableBytes * 3 / 4), partitions: map[int32]*partition{}}
 	if o.Sync && !o.NoWAL {
 		s.write = pebble.Sync
 	}
@@ -162,11 +164,29 @@ func (s *Store) checkFormat(o Options) error {
 	return s.db.Set(formatKey, []byte{formatVersion}, &pebble.WriteOptions{Sync: !o.NoWAL})
 }
 
-// Close ends the store. No batch may be open.
-func (s *Store) Close() error { return s.db.Close() }
+// Close ends the store, with all that was committed on the disk. No batch may be open.
+func (s *Store) Close() error {
+	var err error
+	if s.noWAL {
+		err = s.db.Flush()
+	}
+	return errors.Join(err, s.db.Close())
+}
 
 // Flush writes everything to the disk that commits left in memory.
 func (s *Store) Flush() error { return s.db.Flush() }
+
+// Compact rewrites all rows, so that nothing of a deleted one is left in the files. It takes as long as reading and writing
+// the whole store, and holds up nobody.
+func (s *Store) Compact(ctx context.Context) error {
+	if err := s.Flush(); err != nil {
+		return fmt.Errorf("state: compact: %w", err)
+	}
+	if err := s.db.Compact(ctx, []byte{0}, []byte{0xFF, 0xFF, 0xFF}, true); err != nil {
+		return fmt.Errorf("state: compact: %w", err)
+	}
+	return nil
+}
 
 // Position is how far the partition's rows include its changelog; ok is false if there are none.
 func (s *Store) Position(partition int32) (p Position, ok bool, err error) {

@@ -182,6 +182,7 @@ type newest map[string][]byte
 func (n newest) Attribution(a *schemas.Attribution) { n[a.ConversionID] = a.Encode(nil) }
 
 func (newest) Alias(schemas.Alias) {}
+func (newest) Audit(schemas.Audit) {}
 
 // keysOrDevelopment reads the keys of the settings; without any it takes the development key, which is good enough for
 // pseudonyms that end with the process.

@@ -69,10 +69,11 @@ func (cmd identityUnlinkCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	if err := o.Share(ctx, ids...); err != nil {
+	request := unique("unlink")
+	if err := o.Share(ctx, request, ids...); err != nil {
 		return err
 	}
-	c.note("%d identifiers are declared shared; revisions follow with the cause identity_split", len(ids))
+	c.note("%d identifiers are declared shared; revisions follow with the cause identity_split, and audit records of request %s", len(ids), request)
 	return nil
 }
 
@@ -95,14 +96,19 @@ func (cmd identityForgetCommand) Run(ctx context.Context, c *console) error {
 	if cmd.At != nil {
 		at = *cmd.At
 	}
-	var unique [12]byte
-	rand.Read(unique[:])
-	event := "forget-" + hex.EncodeToString(unique[:])
+	event := unique("forget")
 	if err := o.Forget(ctx, event, schemas.MillisOf(at), ids...); err != nil {
 		return err
 	}
-	c.note("sent as event %s to topic %s", event, o.Settings.Sources[0].Topic)
+	c.note("sent as event %s to topic %s; the receipts come to topic %s", event, o.Settings.Sources[0].Topic, o.Settings.Topics.Audit)
 	return nil
+}
+
+// unique is a name for a request that no other has.
+func unique(prefix string) string {
+	var random [12]byte
+	rand.Read(random[:])
+	return prefix + "-" + hex.EncodeToString(random[:])
 }
 
 // operator is the application of the settings.

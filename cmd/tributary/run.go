@@ -43,7 +43,7 @@ func (cmd runCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	config := service.Config{Settings: &loaded.Settings, Keys: keys, Client: client, Metrics: metrics.New(version), Log: log}
+	config := service.Config{Settings: &loaded.Settings, Keys: keys, Client: client, Metrics: metrics.New(version), Version: version, Log: log}
 	for _, role := range cmd.Roles {
 		config.Roles = append(config.Roles, service.Role(role))
 	}

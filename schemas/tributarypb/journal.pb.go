@@ -97,6 +97,7 @@ type JournalMessage struct {
 	Helds         []*Held                `protobuf:"bytes,18,rep,name=helds,proto3" json:"helds,omitempty"`
 	Members       []*Ref                 `protobuf:"bytes,19,rep,name=members,proto3" json:"members,omitempty"`
 	Absorbed      *Ref                   `protobuf:"bytes,20,opt,name=absorbed,proto3" json:"absorbed,omitempty"`
+	Request       string                 `protobuf:"bytes,21,opt,name=request,proto3" json:"request,omitempty"` // name of the request to forget or unlink that this follows from
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -269,6 +270,13 @@ func (x *JournalMessage) GetAbsorbed() *Ref {
 		return x.Absorbed
 	}
 	return nil
+}
+
+func (x *JournalMessage) GetRequest() string {
+	if x != nil {
+		return x.Request
+	}
+	return ""
 }
 
 // Ref is one incarnation of an identifier.
@@ -940,7 +948,7 @@ var File_tributary_v1_journal_proto protoreflect.FileDescriptor
 
 const file_tributary_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x1atributary/v1/journal.proto\x12\ftributary.v1\"\x83\x05\n" +
+	"\x1atributary/v1/journal.proto\x12\ftributary.v1\"\x9d\x05\n" +
 	"\x0eJournalMessage\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x1e\n" +
 	"\n" +
@@ -964,7 +972,8 @@ const file_tributary_v1_journal_proto_rawDesc = "" +
 	"\x05facts\x18\x11 \x03(\v2\x12.tributary.v1.FactR\x05facts\x12(\n" +
 	"\x05helds\x18\x12 \x03(\v2\x12.tributary.v1.HeldR\x05helds\x12+\n" +
 	"\amembers\x18\x13 \x03(\v2\x11.tributary.v1.RefR\amembers\x12-\n" +
-	"\babsorbed\x18\x14 \x01(\v2\x11.tributary.v1.RefR\babsorbed\"'\n" +
+	"\babsorbed\x18\x14 \x01(\v2\x11.tributary.v1.RefR\babsorbed\x12\x18\n" +
+	"\arequest\x18\x15 \x01(\tR\arequest\"'\n" +
 	"\x03Ref\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x10\n" +
 	"\x03gen\x18\x02 \x01(\rR\x03gen\"\x82\x01\n" +

@@ -52,6 +52,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) Journal(_ int32, m identity.Message) { w.waiting = append(w.waiting, m) }
 func (w *world) Attribution(a *schemas.Attribution)  { w.records = append(w.records, *a) }
 func (w *world) Alias(schemas.Alias)                 {}
+func (w *world) Audit(schemas.Audit)                 {}
 
 // begin starts a transaction, with a new processor: nothing is kept but rows.
 func (w *world) begin() *Work {

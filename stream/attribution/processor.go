@@ -52,6 +52,8 @@ type Output interface {
 	// Alias takes the new public id of a customer that another absorbed. With no new id what was said before is
 	// withdrawn: the customer stands alone again.
 	Alias(a schemas.Alias)
+	// Audit takes the receipt of an erasure or unlinking.
+	Audit(a schemas.Audit)
 }
 
 // Processor runs the journey role. It holds working memory only and must not be used by two goroutines at once.

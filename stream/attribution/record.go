@@ -153,6 +153,16 @@ func (r *recorder) credits(a *schemas.Attribution, path journey.Path, netMinor i
 	}
 }
 
+// auditOf is the receipt as others read it.
+func auditOf(r identity.Receipt, stamp Stamp) schemas.Audit {
+	a := schemas.Audit{Kind: schemas.AuditErasure, At: stamp.At, Request: r.Request, UpTo: r.Cut, Identifiers: int64(r.Identifiers),
+		Events: int64(r.Facts), Conversions: int64(r.Conversions)}
+	if r.Cut == 0 {
+		a.Kind, a.Reason, a.Links = schemas.AuditUnlink, r.Reason.String(), int64(r.Links)
+	}
+	return a
+}
+
 // deletion is the last record of a forgotten conversion: nothing of the person is in it.
 func (r *recorder) deletion(d identity.Deletion, stamp Stamp) *schemas.Attribution {
 	return &schemas.Attribution{

@@ -75,6 +75,9 @@ func (w *Work) Message(partition int32, m *identity.Message, stamp Stamp) {
 			New: identity.CustomerID(w.config.Key, a.New, a.NewCut),
 		})
 	}
+	for _, r := range e.Receipts {
+		w.out.Audit(auditOf(r, stamp))
+	}
 	for _, d := range e.Dirty {
 		w.mark(partition, d, stamp)
 	}

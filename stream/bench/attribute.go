@@ -139,6 +139,7 @@ type newest map[string][]byte
 
 func (n newest) Attribution(a *schemas.Attribution) { n[a.ConversionID] = a.Encode(nil) }
 func (newest) Alias(schemas.Alias)                  {}
+func (newest) Audit(schemas.Audit)                  {}
 
 func (n newest) write(w io.Writer) error {
 	ids := make([]string, 0, len(n))

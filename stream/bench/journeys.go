@@ -202,3 +202,4 @@ type nobody struct{}
 
 func (nobody) Attribution(*schemas.Attribution) {}
 func (nobody) Alias(schemas.Alias)              {}
+func (nobody) Audit(schemas.Audit)              {}

@@ -27,6 +27,7 @@ func (b *bench) application() (*settings.Settings, error) {
 	s.Topics.Attributions = s.ApplicationID + "-attributions"
 	s.Topics.Aliases = s.ApplicationID + "-aliases"
 	s.Topics.DeadLetters = s.ApplicationID + "-dead-letters"
+	s.Topics.Audit = s.ApplicationID + "-audit"
 	s.Topics.Late = s.ApplicationID + "-late"
 	s.Sources = []settings.Source{{Topic: s.ApplicationID + "-events", Format: "native"}}
 	s.State.Dir = dir

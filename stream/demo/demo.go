@@ -60,7 +60,7 @@ func Run(ctx context.Context, c Config) (result Result, err error) {
 		return result, err
 	}
 	m := metrics.New(c.Version)
-	svc, err := service.New(ctx, service.Config{Settings: &s, Keys: c.Keys, Client: client, Instance: "demo", Metrics: m, Log: c.Log})
+	svc, err := service.New(ctx, service.Config{Settings: &s, Keys: c.Keys, Client: client, Instance: "demo", Version: c.Version, Metrics: m, Log: c.Log})
 	if err != nil {
 		return result, err
 	}

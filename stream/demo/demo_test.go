@@ -123,3 +123,4 @@ type digests map[string]uint64
 
 func (d digests) Attribution(a *schemas.Attribution) { d[a.ConversionID] = a.Digest() }
 func (digests) Alias(schemas.Alias)                  {}
+func (digests) Audit(schemas.Audit)                  {}

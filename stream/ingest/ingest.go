@@ -177,7 +177,7 @@ func (in *Ingest) messages(e *schemas.Event, ids []identity.ID) []identity.Messa
 	case schemas.TypeForget:
 		messages := make([]identity.Message, len(ids))
 		for i, id := range ids {
-			messages[i] = identity.Message{Kind: identity.KindForget, To: identity.Ref{ID: id}, Time: e.OccurredAt, Fresh: i == 0}
+			messages[i] = identity.Message{Kind: identity.KindForget, To: identity.Ref{ID: id}, Time: e.OccurredAt, Fresh: i == 0, Request: e.ID}
 		}
 		return messages
 	case schemas.TypeConsent:

@@ -16,16 +16,19 @@ import (
 // It also lets a lane wait for its own doomed transaction: open, it would keep the records of the changelog behind it
 // from being read until it times out.
 //
+// And it knows which partitions are owned by none of its lanes, so that what is left of their state can be thrown away.
+//
 // The zero value is not ready; use NewGate.
 type Gate struct {
 	mu      sync.Mutex
 	holders map[int32]int
+	owners  map[int32]int // lanes that were given the partition, from before they restore it
 	freed   chan struct{} // closed and replaced when a partition is let go
 }
 
 // NewGate is a gate that nobody holds.
 func NewGate() *Gate {
-	return &Gate{holders: map[int32]int{}, freed: make(chan struct{})}
+	return &Gate{holders: map[int32]int{}, owners: map[int32]int{}, freed: make(chan struct{})}
 }
 
 // hold marks a partition as part of an open transaction. Several may hold one: at most one of them commits.
@@ -46,6 +49,31 @@ func (g *Gate) release(partitions map[int32]struct{}) {
 	}
 	close(g.freed)
 	g.freed = make(chan struct{})
+}
+
+// own marks a partition as given to a lane, and disown as taken from it.
+func (g *Gate) own(partition int32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.owners[partition]++
+}
+
+func (g *Gate) disown(partition int32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.owners[partition]--; g.owners[partition] <= 0 {
+		delete(g.owners, partition)
+	}
+}
+
+// IfNobodys calls do if no lane owns the partition or has it in a transaction. A lane that is given it meanwhile waits.
+func (g *Gate) IfNobodys(partition int32, do func() error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.owners[partition] > 0 || g.holders[partition] > 0 {
+		return nil
+	}
+	return do()
 }
 
 // wait returns when nobody holds the partition, or with the context's error.

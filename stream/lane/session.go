@@ -45,10 +45,11 @@ type session struct {
 	call      call
 	wake      context.Context // ends a poll: there is a call, or Run's context is cancelled
 	wakeNow   context.CancelFunc
-	joins     int           // assignments of the group to wait for
-	joined    chan struct{} // closed when joins is 0
-	notes     []note        // of partitions that have come or are about to come, which the task hasn't heard of
-	closing   bool          // no callback may begin to restore
+	joins     int                // assignments of the group to wait for
+	joined    chan struct{}      // closed when joins is 0
+	notes     []note             // of partitions that have come or are about to come, which the task hasn't heard of
+	closing   bool               // no callback may begin to restore
+	claims    map[int32]struct{} // partitions of state that this session has told the gate of
 	callbacks sync.WaitGroup
 }
 
@@ -71,7 +72,7 @@ func (l *Lane) runSession(ctx context.Context) error {
 		case <-hard.Done():
 		}
 	})()
-	s := &session{config: &l.config, task: l.task, stats: &l.stats, hard: hard, soft: ctx, joined: make(chan struct{})}
+	s := &session{config: &l.config, task: l.task, stats: &l.stats, hard: hard, soft: ctx, joined: make(chan struct{}), claims: map[int32]struct{}{}}
 	close(s.joined)
 	s.wake, s.wakeNow = context.WithCancel(ctx)
 	defer func() { s.wakeNow() }()
@@ -167,6 +168,7 @@ func (s *session) end() {
 	s.kafka.Close()
 	s.kafka.AllowRebalance() // Close polls once more, which would keep a goroutine of its own waiting for ever
 	s.callbacks.Wait()
+	s.disclaim(slices.Collect(maps.Keys(s.claims)))
 	s.side.Close()
 	s.own(nil)
 	s.stats.Generation.Store(0)
@@ -529,6 +531,7 @@ func (s *session) wanted(context.Context, *kgo.Client) {
 // revoked is the client's callback at the end of a group's generation, and again in the next one with the partitions
 // that were taken away: then the member will join once more after this generation has been assigned.
 func (s *session) revoked(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+	defer s.disclaim(partitions[s.config.Topics[0]])
 	if len(partitions) == 0 {
 		s.notify(func() { s.join(1) })
 		return
@@ -541,7 +544,8 @@ func (s *session) revoked(_ context.Context, _ *kgo.Client, partitions map[strin
 }
 
 // lost is the client's callback when the group has forgotten this member.
-func (s *session) lost(context.Context, *kgo.Client, map[string][]int32) {
+func (s *session) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+	defer s.disclaim(partitions[s.config.Topics[0]])
 	s.stats.Losses.Add(1)
 	s.notify(func() {
 		s.join(1)
@@ -621,6 +625,7 @@ func (s *session) prepare(ctx context.Context, offsets map[string]map[int32]kgo.
 		return nil, context.Canceled
 	}
 	s.callbacks.Add(1)
+	s.claim(offsets[s.config.Topics[0]])
 	s.mu.Unlock()
 	defer s.callbacks.Done()
 	uncommitted := missing(offsets)
@@ -682,6 +687,28 @@ func (s *session) takeNotes() (taken []note) {
 	}
 	s.notes = rest
 	return taken
+}
+
+// claim tells the gate of new partitions before their state is looked at. mu is held.
+func (s *session) claim(partitions map[int32]kgo.Offset) {
+	for partition := range partitions {
+		if _, known := s.claims[partition]; !known && s.state != nil {
+			s.claims[partition] = struct{}{}
+			s.config.Gate.own(partition)
+		}
+	}
+}
+
+// disclaim tells the gate of partitions that are not this lane's any more.
+func (s *session) disclaim(partitions []int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, partition := range partitions {
+		if _, known := s.claims[partition]; known {
+			delete(s.claims, partition)
+			s.config.Gate.disown(partition)
+		}
+	}
 }
 
 // notify changes the call and ends a poll.

@@ -67,3 +67,4 @@ type discard struct{}
 
 func (discard) Attribution(*schemas.Attribution) {}
 func (discard) Alias(schemas.Alias)              {}
+func (discard) Audit(schemas.Audit)              {}

@@ -46,6 +46,7 @@ const DefaultBatch = 4096
 type Output interface {
 	Attribution(a *schemas.Attribution)
 	Alias(a schemas.Alias)
+	Audit(a schemas.Audit)
 }
 
 // Pipeline is one run. It must not be used by two goroutines at once.
@@ -220,6 +221,9 @@ func (p *Pipeline) Attribution(a *schemas.Attribution) {
 	}
 	p.out.Attribution(a)
 }
+
+// Audit is called by the work for every receipt.
+func (p *Pipeline) Audit(a schemas.Audit) { p.out.Audit(a) }
 
 // Alias is called by the work for every customer that goes on under another name.
 func (p *Pipeline) Alias(a schemas.Alias) { p.out.Alias(a) }

@@ -103,6 +103,7 @@ func (r *reader) Attribution(a *schemas.Attribution) {
 }
 
 func (*reader) Alias(schemas.Alias) {}
+func (*reader) Audit(schemas.Audit) {}
 
 // seeds returns the seeds to try: TRIBUTARY_SEED alone if it is set, else n from TRIBUTARY_SEEDS or the given number.
 func seeds(t testing.TB, n int) []uint64 {

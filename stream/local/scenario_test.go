@@ -177,6 +177,7 @@ type outcome struct {
 	*reader
 	history map[string][]schemas.Attribution // by conversion
 	aliases map[string]string
+	audit   []schemas.Audit
 	records string
 	// withheld is how many revisions of final conversions did not come out.
 	withheld int64
@@ -188,6 +189,8 @@ func (o *outcome) Attribution(a *schemas.Attribution) {
 }
 
 func (o *outcome) Alias(a schemas.Alias) { o.aliases[a.Old] = a.New }
+
+func (o *outcome) Audit(a schemas.Audit) { o.audit = append(o.audit, a) }
 
 // newest is what every delivery has to agree on: the last answers, without how they came to be. That a conversion was
 // erased is nowhere to be seen if the forget came first, so it is left out.
@@ -212,7 +215,7 @@ func (o *outcome) String() string {
 			o.checkAliases(id)
 		}
 	}
-	lines = append(lines, o.customers()...)
+	lines = append(append(lines, o.customers()...), o.receipts()...)
 	if o.records != "" {
 		lines = append(lines, o.records)
 	}
@@ -261,6 +264,32 @@ func (o *outcome) customers() []string {
 	}
 	slices.Sort(groups)
 	return []string{"customers: " + strings.Join(groups, " | ")}
+}
+
+// receipts sums up the audit records of each request, in the order of the first.
+func (o *outcome) receipts() (lines []string) {
+	sums := map[string]*schemas.Audit{}
+	var requests []string
+	for _, a := range o.audit {
+		request := fmt.Sprintf("%s by %s", a.Kind, cmp.Or(a.Request, "itself"))
+		if sums[request] == nil {
+			sums[request] = &schemas.Audit{Kind: a.Kind}
+			requests = append(requests, request)
+		}
+		s := sums[request]
+		s.Identifiers, s.Events, s.Conversions, s.Links = s.Identifiers+a.Identifiers, s.Events+a.Events, s.Conversions+a.Conversions, s.Links+a.Links
+	}
+	for _, request := range requests {
+		s := sums[request]
+		line := fmt.Sprintf("audit: %s of %s", request, count(int(s.Identifiers), "identifier", "identifiers"))
+		if s.Kind == schemas.AuditUnlink {
+			line += fmt.Sprintf(" with %s", count(int(s.Links), "link", "links"))
+		} else {
+			line += fmt.Sprintf(", %s, %s", count(int(s.Events), "event", "events"), count(int(s.Conversions), "conversion", "conversions"))
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // answerLines is one conversion with what each model says.

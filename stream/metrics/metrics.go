@@ -44,6 +44,7 @@ type Metrics struct {
 	shared      *prometheus.CounterVec
 	withheld    prometheus.Counter
 	times       times
+	audits      *prometheus.CounterVec
 
 	ledger ledger
 }
@@ -52,7 +53,7 @@ type Metrics struct {
 type ledger struct {
 	received, journaled, refused, filtered, late     atomic.Int64
 	applied, duplicate, forgotten, shared, conflicts atomic.Int64
-	messages, revisions                              atomic.Int64
+	messages, revisions, erasures                    atomic.Int64
 }
 
 // New returns the metrics, all at zero. version is the program's.
@@ -84,6 +85,7 @@ func New(version string) *Metrics {
 	m.revisions = counters("tributary_attribution_revisions_total", "Revisions emitted, by change and cause.", "change", "cause")
 	m.shared = counters("tributary_journey_shared_identifiers_total", "Identifiers that became shared: declared, or by the type of neighbours of which there were too many.", "reason")
 	m.withheld = counter("tributary_attribution_withheld_revisions_total", "Revisions that were not emitted because the conversion is final.")
+	m.audits = counters("tributary_audit_records_total", "Records of what was erased and unlinked, by kind.", "kind")
 	for _, outcome := range []string{"applied", "duplicate", "forgotten", "shared"} {
 		m.events.WithLabelValues(outcome)
 	}
@@ -148,6 +150,7 @@ type Journeyed struct {
 	Revisions map[Revision]int64
 	Withheld  int64                     // revisions that were not emitted because the conversion is final
 	Shared    map[identity.Reason]int64 // identifiers that became shared
+	Audits    map[schemas.AuditKind]int64
 
 	Times map[int32]watermark.Times // of partitions of the journal
 	Gone  []int32                   // the lane has them no longer
@@ -182,6 +185,10 @@ func (m *Metrics) Journeyed(j *Journeyed) {
 	for why, n := range j.Shared {
 		m.shared.WithLabelValues(why.String()).Add(float64(n))
 	}
+	for kind, n := range j.Audits {
+		m.audits.WithLabelValues(string(kind)).Add(float64(n))
+	}
+	m.ledger.erasures.Add(j.Audits[schemas.AuditErasure])
 }
 
 // Lane registers what a lane counts. role and number tell it apart from the others of the process.
@@ -244,6 +251,9 @@ func (m *Metrics) Ledger() Ledger {
 // committed.
 func (m *Metrics) Messages() int64  { return m.ledger.messages.Load() }
 func (m *Metrics) Revisions() int64 { return m.ledger.revisions.Load() }
+
+// Erasures is how many receipts of erasures were written.
+func (m *Metrics) Erasures() int64 { return m.ledger.erasures.Load() }
 
 // Settled reports whether every record received has ended somewhere: received = applied + duplicate + refused + late +
 // filtered.

@@ -28,15 +28,15 @@ type Operator struct {
 
 // Share declares identifiers shared by many people, such as a call centre's number, for ever: what they held together is
 // dissolved and rebuilds itself without them, and the conversions that change by it get a revision with the cause
-// identity_split. Declaring one again changes nothing.
-func (o Operator) Share(ctx context.Context, identifiers ...schemas.Identifier) error {
+// identity_split. Declaring one again changes nothing. The audit records that follow carry the name of the request.
+func (o Operator) Share(ctx context.Context, request string, identifiers ...schemas.Identifier) error {
 	ids, err := o.pseudonyms(identifiers)
 	if err != nil {
 		return err
 	}
 	records := make([]*kgo.Record, len(ids))
 	for i, id := range ids {
-		m := identity.Message{Kind: identity.KindShare, To: identity.Ref{ID: id}}
+		m := identity.Message{Kind: identity.KindShare, To: identity.Ref{ID: id}, Request: request}
 		records[i] = &kgo.Record{Topic: o.Settings.JournalTopic(), Partition: int32(m.Partition(o.Settings.Partitions)),
 			Value: identity.AppendMessage(nil, &m)}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestUnlinkAndForget(t *testing.T) {
 	w := start(t)
 	phone := schemas.Identifier{Type: "phone", Value: "(415) 555-2671"}
 	w.orders()
-	if err := w.Share(t.Context(), phone); err != nil {
+	if err := w.Share(t.Context(), "unlink-1", phone); err != nil {
 		t.Fatal(err)
 	}
 	w.await("each order sees its own click", func() bool { return w.clicks("order-ann") == 1 && w.clicks("order-bob") == 1 })
@@ -38,7 +39,7 @@ func TestUnlinkAndForget(t *testing.T) {
 		t.Errorf("%s\n%s", ann.Encode(nil), bob.Encode(nil))
 	}
 
-	if err := w.Share(t.Context(), phone); err != nil { // once more changes nothing
+	if err := w.Share(t.Context(), "unlink-1", phone); err != nil { // once more changes nothing
 		t.Fatal(err)
 	}
 	if err := w.Forget(t.Context(), "forget-1", schemas.MillisOf(time.Now()), schemas.Identifier{Type: "email", Value: "Ann@Example.com"}); err != nil {
@@ -47,6 +48,17 @@ func TestUnlinkAndForget(t *testing.T) {
 	w.await("Ann is forgotten", func() bool { return w.newest["order-ann"].Unattributed == schemas.UnattributedErased })
 	if w.clicks("order-bob") != 1 {
 		t.Errorf("%s", w.newest["order-bob"].Encode(nil))
+	}
+	erased, unlinked := w.audit("forget-1"), w.audit("unlink-1")
+	if erased.Kind != schemas.AuditErasure || erased.Identifiers != 2 || erased.Events != 1 || erased.Conversions != 1 {
+		t.Errorf("receipts of the erasure: %+v", erased)
+	}
+	if unlinked.Kind != schemas.AuditUnlink || unlinked.Identifiers != 1 || unlinked.Reason != "declared" || unlinked.Links == 0 {
+		t.Errorf("record of the unlinking: %+v", unlinked)
+	}
+	if started := w.audit(""); started.Kind != schemas.AuditConfiguration || started.Instance != "test" ||
+		!slices.Contains(started.Settings, schemas.AuditSetting{Path: "partitions", Value: "3"}) {
+		t.Errorf("record of the start: %+v", started)
 	}
 }
 
@@ -84,14 +96,14 @@ func (w *world) clicks(id string) int {
 func TestUnusableIdentifiersAreNotSent(t *testing.T) {
 	o := operator.Operator{Settings: settings.Default(), Keys: keys(t)}
 	for _, bad := range []schemas.Identifier{{Type: "email", Value: "nobody"}, {Type: "phone", Value: "000"}, {Type: "fax", Value: "1"}} {
-		if err := o.Share(t.Context(), bad); !errors.Is(err, operator.ErrUnusable) {
+		if err := o.Share(t.Context(), "r", bad); !errors.Is(err, operator.ErrUnusable) {
 			t.Errorf("%s: %v", bad.Type, err)
 		}
 		if err := o.Forget(t.Context(), "f", 1, bad); !errors.Is(err, operator.ErrUnusable) {
 			t.Errorf("%s: %v", bad.Type, err)
 		}
 	}
-	if err := o.Share(t.Context()); err == nil {
+	if err := o.Share(t.Context(), "r"); err == nil {
 		t.Error("nothing was declared shared, without an error")
 	}
 }
@@ -165,6 +177,36 @@ func (w *world) send(event string) {
 	if err := w.client.ProduceSync(w.t.Context(), kgo.StringRecord(event)).FirstErr(); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// audit sums up the audit records of a request.
+func (w *world) audit(request string) (sum schemas.Audit) {
+	w.t.Helper()
+	reader, err := kgo.NewClient(append(w.Client, kgo.ConsumeTopics(w.Settings.Topics.Audit),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	for sum.Kind == "" {
+		fetches := reader.PollFetches(ctx)
+		if ctx.Err() != nil {
+			w.t.Fatalf("no audit record of request %q", request)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			a, err := schemas.DecodeAudit(r.Value)
+			if err != nil {
+				w.t.Errorf("%s: %v", r.Value, err)
+			}
+			if a.Request == request {
+				a.Identifiers, a.Events, a.Conversions = a.Identifiers+sum.Identifiers, a.Events+sum.Events, a.Conversions+sum.Conversions
+				sum = a
+			}
+		})
+	}
+	return sum
 }
 
 // await reads records until the condition holds.

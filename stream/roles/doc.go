@@ -2,7 +2,7 @@
 // deciding is in stream/ingest and stream/attribution; here it is put between Kafka records and rows.
 //
 // Ingest reads source topics and writes the journal, dead letters and late events. Journey reads the journal and writes the
-// journal, attributions, aliases and its changelog. Neither knows of groups or transactions: that is the lane's. Both do
+// journal, attributions, aliases, audit records and its changelog. Neither knows of groups or transactions: that is the lane's. Both do
 // their part in keeping time, which is decided in stream/watermark.
 package roles
 
@@ -15,6 +15,7 @@ type Topics struct {
 	Attributions string
 	Protobuf     bool // attributions are tributary.v1.Attribution messages, else JSON
 	Aliases      string
+	Audit        string
 	DeadLetters  Letters
 	Late         Letters
 }

@@ -141,7 +141,7 @@ func (t *Journey) reset() {
 	t.batch, t.work, t.out = nil, nil, nil
 	t.times, t.ticked = map[int32]watermark.Times{}, false
 	t.pending = metrics.Journeyed{Messages: map[identity.Kind]int64{}, TimeMessages: map[watermark.Kind]int64{},
-		Revisions: map[metrics.Revision]int64{}, Times: t.times}
+		Revisions: map[metrics.Revision]int64{}, Audits: map[schemas.AuditKind]int64{}, Times: t.times}
 }
 
 func (t *Journey) take() []*kgo.Record {
@@ -199,6 +199,12 @@ func (t *Journey) Alias(a schemas.Alias) {
 		r.Value = t.press.write(a.Encode)
 	}
 	t.out = append(t.out, r)
+}
+
+// Audit is called by the work for every receipt.
+func (t *Journey) Audit(a schemas.Audit) {
+	t.pending.Audits[a.Kind]++
+	t.out = append(t.out, t.press.record(kgo.Record{Topic: t.topics.Audit, Value: t.press.write(a.Encode)}))
 }
 
 // rowsOf fits a batch of the store to what the processor asks for.

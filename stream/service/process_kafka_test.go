@@ -94,7 +94,7 @@ func (w *world) settingsFile() string {
 		"kafka":          map[string]any{"brokers": s.Kafka.Brokers},
 		"sources":        sources,
 		"topics": map[string]any{"attributions": s.Topics.Attributions, "aliases": s.Topics.Aliases, "late": s.Topics.Late,
-			"dead_letters": s.Topics.DeadLetters},
+			"dead_letters": s.Topics.DeadLetters, "audit": s.Topics.Audit},
 		"partitions":      s.Partitions,
 		"commit_interval": yamldoc.FormatDuration(s.CommitInterval),
 		"lanes":           map[string]any{"ingest": s.Lanes.Ingest, "journey": s.Lanes.Journey},

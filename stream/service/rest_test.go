@@ -97,7 +97,7 @@ func (w *world) busy(ctx context.Context) string {
 		}
 	}
 	committed := w.committed(ctx, RoleJourney, names.Journal)
-	for _, topic := range []string{names.Journal, names.Changelog, names.Attributions, names.Aliases, names.DeadLetters.Topic, names.Late.Topic} {
+	for _, topic := range []string{names.Journal, names.Changelog, names.Attributions, names.Aliases, names.DeadLetters.Topic, names.Late.Topic, names.Audit} {
 		ends := w.ends(ctx, topic)
 		stable, err := w.admin.ListCommittedOffsets(ctx, topic)
 		if err != nil {

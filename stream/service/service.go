@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tributary/identity"
+	"tributary/schemas"
 	"tributary/scoring"
 	"tributary/state"
 	"tributary/stream/attribution"
@@ -53,6 +54,7 @@ type Config struct {
 	// that a restart within the session timeout moves no partition.
 	Instance string
 	Static   bool
+	Version  string // of the program, for the audit topic
 
 	Metrics *metrics.Metrics
 	Log     *slog.Logger
@@ -68,8 +70,10 @@ type Service struct {
 	batch  map[string]int32 // largest batch that a topic takes, in bytes
 	lanes  []*runner
 	store  *state.Store // of the journey role
+	gate   *lane.Gate   // of its lanes
 
 	purgeEvery time.Duration
+	scrubEvery time.Duration
 }
 
 // runner is one lane of one role.
@@ -87,7 +91,7 @@ func TopicsOf(s *settings.Settings) roles.Topics {
 	}
 	return roles.Topics{Sources: sources, Journal: s.JournalTopic(), Changelog: s.ChangelogTopic(), Partitions: s.Partitions,
 		Attributions: s.Topics.Attributions, Protobuf: s.Output.Format == "protobuf",
-		Aliases: s.Topics.Aliases, DeadLetters: roles.Letters{Topic: s.Topics.DeadLetters}, Late: roles.Letters{Topic: s.Topics.Late}}
+		Aliases: s.Topics.Aliases, DeadLetters: roles.Letters{Topic: s.Topics.DeadLetters}, Late: roles.Letters{Topic: s.Topics.Late}, Audit: s.Topics.Audit}
 }
 
 // AttributionConfig is what the answers depend on, by the settings.
@@ -120,8 +124,11 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if len(c.Roles) == 0 {
 		c.Roles = Roles
 	}
-	s := &Service{Config: c, topics: TopicsOf(c.Settings), purgeEvery: purgeInterval}
+	s := &Service{Config: c, topics: TopicsOf(c.Settings), purgeEvery: purgeInterval, scrubEvery: scrubInterval}
 	if err := s.prepareTopics(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.auditConfiguration(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.share(ctx); err != nil {
@@ -163,8 +170,23 @@ func (s *Service) share(ctx context.Context) error {
 		return nil
 	}
 	o := operator.Operator{Settings: s.Settings, Keys: s.Keys, Client: s.Client}
-	if err := o.Share(ctx, identifiers...); err != nil {
+	if err := o.Share(ctx, "settings", identifiers...); err != nil {
 		return fmt.Errorf("declare shared identifiers: %w", err)
+	}
+	return nil
+}
+
+// auditConfiguration says that this instance starts, and with what settings.
+func (s *Service) auditConfiguration(ctx context.Context) error {
+	client, err := kgo.NewClient(s.Client...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	a := schemas.Audit{Kind: schemas.AuditConfiguration, At: schemas.MillisOf(time.Now()), Instance: s.Instance, Version: s.Version,
+		Settings: s.Settings.InEffect()}
+	if err := client.ProduceSync(ctx, &kgo.Record{Topic: s.topics.Audit, Value: a.Encode(nil)}).FirstErr(); err != nil {
+		return fmt.Errorf("write to topic %s: %w", s.topics.Audit, err)
 	}
 	return nil
 }
@@ -188,12 +210,12 @@ func (s *Service) addLanes() error {
 	if err != nil {
 		return err
 	}
-	if s.store, err = state.Open(s.Settings.State.Dir, state.Options{}); err != nil {
+	if s.store, err = state.Open(s.Settings.State.Dir, state.Options{NoWAL: true}); err != nil {
 		return err
 	}
-	gate := lane.NewGate()
+	s.gate = lane.NewGate()
 	for i := range s.Settings.Lanes.Journey {
-		if err := s.addJourney(config, gate, i); err != nil {
+		if err := s.addJourney(config, i); err != nil {
 			return err
 		}
 	}
@@ -208,9 +230,9 @@ func (s *Service) addIngest(decide *ingest.Ingest, number int) error {
 	return s.add(RoleIngest, number, lane.Config{Topics: sources, IdleAfter: lateness.IdleAfter}, task)
 }
 
-func (s *Service) addJourney(config attribution.Config, gate *lane.Gate, number int) error {
+func (s *Service) addJourney(config attribution.Config, number int) error {
 	task := roles.NewJourney(attribution.New(config), s.store, s.topics, s.Metrics.Journeyed)
-	return s.add(RoleJourney, number, lane.Config{Topics: []string{s.topics.Journal}, Changelog: s.topics.Changelog, Gate: gate}, task)
+	return s.add(RoleJourney, number, lane.Config{Topics: []string{s.topics.Journal}, Changelog: s.topics.Changelog, Gate: s.gate}, task)
 }
 
 const (
@@ -273,6 +295,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	if s.store != nil {
 		group.Go(func() error { return s.purge(ctx) })
+		group.Go(func() error { return s.scrub(ctx) })
 	}
 	for _, l := range s.lanes {
 		group.Go(func() error { return l.Run(ctx) })

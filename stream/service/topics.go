@@ -3,12 +3,16 @@ package service
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/stream/settings"
 	"tributary/stream/topics"
 )
+
+// scrubText bounds how long compaction may leave what was erased, as a topic's setting.
+var scrubText = strconv.FormatInt(scrubInterval.Milliseconds(), 10)
 
 // Topics says what the topics of the settings must be like. Sources belong to whoever writes them: they are only looked
 // for.
@@ -23,11 +27,14 @@ func Topics(s *settings.Settings) []topics.Topic {
 			"cleanup.policy": "delete", "retention.ms": "-1", "message.timestamp.type": "LogAppendTime",
 			"max.message.bytes": topics.MaxRecordBytesText}}),
 		internal(names.Changelog, topics.Topic{Partitions: s.Partitions, Configs: map[string]string{
-			"cleanup.policy": "compact", "retention.ms": "-1", "max.message.bytes": topics.MaxRecordBytesText}}),
-		internal(names.Attributions, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, Configs: map[string]string{
-			"max.message.bytes": topics.MaxRecordBytesText}}),
+			"cleanup.policy": "compact", "retention.ms": "-1", "max.compaction.lag.ms": scrubText, "max.message.bytes": topics.MaxRecordBytesText}}),
+		// The newest revision of each conversion stays; how long the others do is the operator's to choose.
+		internal(names.Attributions, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, AnyPolicy: true, Configs: map[string]string{
+			"cleanup.policy": "compact", "retention.ms": "-1", "max.compaction.lag.ms": scrubText, "max.message.bytes": topics.MaxRecordBytesText}}),
 		internal(names.Aliases, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, Configs: map[string]string{
-			"cleanup.policy": "compact", "retention.ms": "-1"}}),
+			"cleanup.policy": "compact", "retention.ms": "-1", "max.compaction.lag.ms": scrubText}}),
+		internal(names.Audit, topics.Topic{Partitions: 1, AnyPartitions: true, Configs: map[string]string{
+			"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(s.Topics.AuditRetention.Milliseconds(), 10)}}),
 		internal(names.DeadLetters.Topic, topics.Topic{Partitions: 1, AnyPartitions: true, Configs: map[string]string{
 			"max.message.bytes": topics.MaxRecordBytesText}}),
 		internal(names.Late.Topic, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, Configs: map[string]string{

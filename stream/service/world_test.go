@@ -101,7 +101,7 @@ func newWorld(t *testing.T, cluster *kafkatest.Cluster, r *rand.Rand, rules refe
 	s.Kafka.Brokers = cluster.Brokers()
 	s.ApplicationID = cluster.Name("app")
 	s.Topics = settings.Topics{Attributions: cluster.Name("attributions"), Aliases: cluster.Name("aliases"), Late: cluster.Name("late"),
-		DeadLetters: cluster.Name("dead-letters"), ReplicationFactor: -1}
+		DeadLetters: cluster.Name("dead-letters"), Audit: cluster.Name("audit"), AuditRetention: 24 * time.Hour, ReplicationFactor: -1}
 	s.Partitions = 1 + r.IntN(16)
 	s.Lateness.Allowed, s.Retention = 365*day, 36500*day // sources are shuffled: nothing is late
 	s.CommitInterval = time.Duration(10+r.IntN(41)) * time.Millisecond

@@ -58,6 +58,9 @@ var beforeLimits = []Setting{
 	{Path: "topics.aliases", Default: "aliases", Rule: topicName, Why: "where it is told that one customer id became another"},
 	{Path: "topics.late", Default: "late", Rule: topicName, Why: "where events go that came too late"},
 	{Path: "topics.dead_letters", Default: "dead-letters", Rule: topicName, Why: "where refused records go, with the reason"},
+	{Path: "topics.audit", Default: "audit", Rule: topicName, Why: "where it is told what was erased, unlinked and configured"},
+	{Path: "topics.audit_retention", Default: "1095d", Rule: within(day, 36500*day),
+		Why: "how long such a record is kept, when Tributary creates the topic; three years cover most claims that a receipt answers"},
 	{Path: "topics.replication_factor", Default: "-1", Rule: replication,
 		Why: "copies of each topic that Tributary creates; -1 leaves it to the brokers, who know how many they are"},
 

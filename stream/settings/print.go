@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tributary/schemas"
 	"tributary/stream/yamldoc"
 )
 
@@ -18,32 +19,58 @@ import (
 // Values that can be personal data are counted, not shown. Settings that are not set and have no default are left out.
 func (l *Loaded) Print(w io.Writer) error {
 	p := printer{w: w}
-	shown := l.Settings
-	shown.Identity.Shared = nil
-	yamldoc.Walk(&shown, func(leaf yamldoc.Leaf) {
-		setting := byPath()[leaf.Pattern]
-		unset := leaf.Value.IsZero() && !l.isGiven(leaf.Path)
-		if setting == nil || setting.Default == "" && unset {
+	l.Settings.shown(func(leaf yamldoc.Leaf, value string, hidden int) {
+		if leaf.Value.IsZero() && byPath()[leaf.Pattern].Default == "" && !l.isGiven(leaf.Path) {
 			return
 		}
-		value, origin := written(leaf.Value), l.Origin(leaf.Path)
-		if n := l.hidden(setting, leaf); n > 0 {
-			value, origin = "[]", fmt.Sprintf("%d not shown, %s", n, origin)
+		origin := l.Origin(leaf.Path)
+		if hidden > 0 {
+			origin = fmt.Sprintf("%d not shown, %s", hidden, origin)
 		}
 		p.leaf(leaf.Path, value, origin)
 	})
 	return p.err
 }
 
-// hidden is how many values the leaf has that must not be shown.
-func (l *Loaded) hidden(s *Setting, leaf yamldoc.Leaf) int {
-	switch {
-	case !s.Hidden:
-		return 0
-	case leaf.Path == "identity.shared":
-		return len(l.Identity.Shared)
-	}
-	return leaf.Value.Len()
+// InEffect lists the settings in the order of the file, as Print writes them. Those that are empty and have no default are
+// left out.
+func (s *Settings) InEffect() (list []schemas.AuditSetting) {
+	s.shown(func(leaf yamldoc.Leaf, value string, hidden int) {
+		if leaf.Value.IsZero() && byPath()[leaf.Pattern].Default == "" {
+			return
+		}
+		if hidden > 0 {
+			value = fmt.Sprintf("%d not shown", hidden)
+		}
+		list = append(list, schemas.AuditSetting{Path: leaf.Path, Value: value})
+	})
+	return list
+}
+
+// shown calls yield for every setting in the order of the file, with its value as it is written there. Of values that can
+// be personal data it tells only how many they are.
+func (s *Settings) shown(yield func(leaf yamldoc.Leaf, value string, hidden int)) {
+	view := *s
+	view.Identity.Shared = nil
+	yamldoc.Walk(&view, func(leaf yamldoc.Leaf) {
+		setting := byPath()[leaf.Pattern]
+		if setting == nil {
+			return
+		}
+		hidden := 0
+		switch {
+		case !setting.Hidden:
+		case leaf.Path == "identity.shared":
+			hidden = len(s.Identity.Shared)
+		default:
+			hidden = leaf.Value.Len()
+		}
+		value := written(leaf.Value)
+		if hidden > 0 {
+			value = "[]"
+		}
+		yield(leaf, value, hidden)
+	})
 }
 
 // printer writes leaves as nested YAML; it remembers the headings under which the last one stood.

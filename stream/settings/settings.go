@@ -68,11 +68,13 @@ func (s *Source) SetDefaults() { setDefaults(s, "sources[].") }
 
 // Topics are the topics that results go to.
 type Topics struct {
-	Attributions      string `yaml:"attributions"`
-	Aliases           string `yaml:"aliases"`
-	Late              string `yaml:"late"`
-	DeadLetters       string `yaml:"dead_letters"`
-	ReplicationFactor int    `yaml:"replication_factor"`
+	Attributions      string        `yaml:"attributions"`
+	Aliases           string        `yaml:"aliases"`
+	Late              string        `yaml:"late"`
+	DeadLetters       string        `yaml:"dead_letters"`
+	Audit             string        `yaml:"audit"`
+	AuditRetention    time.Duration `yaml:"audit_retention"`
+	ReplicationFactor int           `yaml:"replication_factor"`
 }
 
 // Lanes are how many transactional producers each role runs in one process.

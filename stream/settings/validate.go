@@ -89,6 +89,7 @@ func (v *validation) topics() {
 	claim("topics.aliases", v.Topics.Aliases)
 	claim("topics.late", v.Topics.Late)
 	claim("topics.dead_letters", v.Topics.DeadLetters)
+	claim("topics.audit", v.Topics.Audit)
 	for i, source := range v.Sources {
 		claim(fmt.Sprintf("sources[%d].topic", i), source.Topic)
 	}

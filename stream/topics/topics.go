@@ -32,6 +32,7 @@ type Topic struct {
 	Create            bool // if it is missing; else that is an error
 	Partitions        int  // 0: any number
 	AnyPartitions     bool // Partitions is only for creation
+	AnyPolicy         bool // cleanup.policy and retention are only for creation
 	ReplicationFactor int  // for creation; -1: the broker's default
 	Configs           map[string]string
 }
@@ -241,7 +242,8 @@ func compare(t Topic, d kadm.TopicDetail, configs map[string]string) Found {
 		f.Faults = append(f.Faults, fmt.Sprintf("has %d partitions, must have %d: the number is fixed for the life of an application_id", f.Partitions, t.Partitions))
 	}
 	for _, key := range slices.Sorted(maps.Keys(t.Configs)) {
-		if key != "cleanup.policy" && !(key == "retention.ms" && t.Configs["cleanup.policy"] == "compact") {
+		correctness := key == "cleanup.policy" || key == "retention.ms" && t.Configs["cleanup.policy"] == "compact"
+		if t.AnyPolicy || !correctness {
 			continue
 		}
 		if got := configs[key]; got != t.Configs[key] {
