@@ -9,11 +9,40 @@ import (
 	"tributary/schemas"
 )
 
-// The wire format of a message is JournalMessage in schemas/proto/tributary/v1/journal.proto. It is written and read here
-// field by field, since every touch passes through it twice: a test holds it against the generated code.
+// The wire format of a journal record is JournalRecord in schemas/proto/tributary/v1/journal.proto, that of a message
+// JournalMessage. They are written and read here field by field, since every touch passes through: a test holds them
+// against the generated code.
 
 // ErrWire is the root of every decoding error: the bytes are not a message that this release understands.
 var ErrWire = errors.New("journal message")
+
+// AppendToRecord appends m to the value of a journal record, which holds messages to actors of one partition.
+func AppendToRecord(b []byte, m *Message) []byte {
+	return appendPart(b, 1, func(b []byte) []byte { return AppendMessage(b, m) })
+}
+
+// EachMessage calls each for the messages of a journal record, in the order in which they were appended, until it returns
+// an error. The messages keep slices of record: its owner must not change it afterwards.
+func EachMessage(record []byte, each func(*Message) error) error {
+	if len(record) == 0 {
+		return fmt.Errorf("%w: none in the record", ErrWire)
+	}
+	var wrong error // of the messages or of each; others are of the record
+	err := fields(record, func(f field) error {
+		if f.num != 1 {
+			return nil
+		}
+		var m Message
+		if m, wrong = DecodeMessage(f.bytes); wrong == nil {
+			wrong = each(&m)
+		}
+		return wrong
+	})
+	if err != nil && wrong == nil {
+		err = fmt.Errorf("%w: %w", ErrWire, err)
+	}
+	return err
+}
 
 // AppendMessage appends the wire form of m to b.
 func AppendMessage(b []byte, m *Message) []byte {

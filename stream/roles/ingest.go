@@ -21,21 +21,22 @@ type Ingest struct {
 	topics  Topics
 	count   func(*metrics.Ingested)
 	sources sources
-	press   press
+	outbox  outbox
 	pending metrics.Ingested
 }
 
 // NewIngest returns the task. count takes the counts of every committed transaction.
 func NewIngest(decide *ingest.Ingest, topics Topics, outOfOrderness time.Duration, count func(*metrics.Ingested)) *Ingest {
 	t := &Ingest{decide: decide, topics: topics, count: count, sources: sources{outOfOrderness: outOfOrderness}}
+	t.outbox = newOutbox(&t.topics)
 	t.Abort()
 	return t
 }
 
 // Process decides on source records and returns the journal records and dead letters that follow.
 func (t *Ingest) Process(_ context.Context, records []*kgo.Record) ([]*kgo.Record, error) {
-	out := make([]*kgo.Record, 0, len(records))
-	last := make(map[int32]stamped)
+	var out []*kgo.Record
+	heard := make(map[int32]sourceWatermark) // by journal partition: the last one told to it
 	for _, r := range records {
 		t.pending.Received++
 		result := t.decide.Record(r.Value, schemas.MillisOf(r.Timestamp))
@@ -50,20 +51,22 @@ func (t *Ingest) Process(_ context.Context, records []*kgo.Record) ([]*kgo.Recor
 		from := source{r.Topic, r.Partition}
 		watermark := t.sources.see(from, result.At)
 		for i := range result.Messages {
-			next := t.topics.journalRecord(&t.press, &result.Messages[i])
-			last[next.Partition] = stamped{next, sourceWatermark{r.Topic, r.Partition, watermark}}
-			out = append(out, next)
+			p := t.outbox.add(&result.Messages[i])
+			heard[p] = sourceWatermark{r.Topic, r.Partition, watermark}
 		}
 	}
-	for _, s := range last {
-		s.record.Headers = []kgo.RecordHeader{{Key: headerWatermark, Value: s.watermark.append(nil)}}
-	}
-	return out, nil
+	return append(out, stamp(t.outbox.take(), heard)...), nil
 }
 
-type stamped struct {
-	record    *kgo.Record
-	watermark sourceWatermark
+// stamp puts the watermark of each partition on the last of its records.
+func stamp(journal []*kgo.Record, heard map[int32]sourceWatermark) []*kgo.Record {
+	for _, r := range slices.Backward(journal) {
+		if w, ok := heard[r.Partition]; ok {
+			r.Headers = []kgo.RecordHeader{{Key: headerWatermark, Value: w.append(nil)}}
+			delete(heard, r.Partition)
+		}
+	}
+	return journal
 }
 
 func (t *Ingest) note(r *ingest.Result) {
@@ -94,12 +97,6 @@ func (t *Ingest) Commit(map[int32]lane.Position) error {
 // Abort forgets what was counted. The watermarks of sources stay: the same records come again.
 func (t *Ingest) Abort() {
 	t.pending = metrics.Ingested{Refused: map[schemas.Reason]int64{}, Filtered: map[schemas.Reason]int64{}, Identifiers: map[metrics.Identifier]int64{}}
-}
-
-// journalRecord addresses a message to the partition of its actor.
-func (t *Topics) journalRecord(p *press, m *identity.Message) *kgo.Record {
-	value := p.write(func(b []byte) []byte { return identity.AppendMessage(b, m) })
-	return p.record(kgo.Record{Topic: t.Journal, Partition: int32(m.Partition(t.Partitions)), Value: value})
 }
 
 // deadLetter is the refused record with the reason and where it came from. Of what is too large for the topic it carries

@@ -23,6 +23,7 @@ type Journey struct {
 	count     func(*metrics.Journeyed)
 	clocks    clocks
 	press     press
+	outbox    outbox
 
 	batch   *state.Batch // of the open transaction; nil between transactions
 	work    *attribution.Work
@@ -33,6 +34,7 @@ type Journey struct {
 // NewJourney returns the task. count takes the counts of every committed transaction. The store stays the caller's.
 func NewJourney(p *attribution.Processor, store *state.Store, topics Topics, count func(*metrics.Journeyed)) *Journey {
 	t := &Journey{processor: p, store: store, topics: topics, count: count}
+	t.outbox = newOutbox(&t.topics)
 	t.reset()
 	return t
 }
@@ -53,13 +55,6 @@ func (t *Journey) Process(_ context.Context, records []*kgo.Record) (out []*kgo.
 }
 
 func (t *Journey) record(r *kgo.Record) error {
-	m, err := identity.DecodeMessage(r.Value)
-	if err != nil {
-		return err
-	}
-	if owner := int32(m.Partition(t.topics.Partitions)); owner != r.Partition {
-		return fmt.Errorf("%w: a %v of partition %d: was the number of partitions changed?", identity.ErrWire, m.Kind, owner)
-	}
 	for _, h := range r.Headers {
 		if h.Key == headerWatermark {
 			s, err := parseSourceWatermark(h.Value)
@@ -69,9 +64,15 @@ func (t *Journey) record(r *kgo.Record) error {
 			t.clocks.hear(r.Partition, s)
 		}
 	}
-	t.pending.Messages[m.Kind]++
-	t.work.Message(r.Partition, &m, attribution.Stamp{At: schemas.MillisOf(r.Timestamp), Watermark: t.clocks.watermark(r.Partition)})
-	return nil
+	stamp := attribution.Stamp{At: schemas.MillisOf(r.Timestamp), Watermark: t.clocks.watermark(r.Partition)}
+	return identity.EachMessage(r.Value, func(m *identity.Message) error {
+		if owner := int32(m.Partition(t.topics.Partitions)); owner != r.Partition {
+			return fmt.Errorf("%w: a %v of partition %d: was the number of partitions changed?", identity.ErrWire, m.Kind, owner)
+		}
+		t.pending.Messages[m.Kind]++
+		t.work.Message(r.Partition, m, stamp)
+		return nil
+	})
 }
 
 // Flush scores what the transaction changed and returns the records, and the changelog of every changed row.
@@ -117,11 +118,12 @@ func (t *Journey) Abort() {
 
 func (t *Journey) reset() {
 	t.batch, t.work, t.out = nil, nil, nil
+	t.outbox.take()
 	t.pending = metrics.Journeyed{Messages: map[identity.Kind]int64{}, Revisions: map[metrics.Revision]int64{}}
 }
 
 func (t *Journey) take() []*kgo.Record {
-	out := t.out
+	out := append(t.out, t.outbox.take()...)
 	t.out = nil
 	return out
 }
@@ -146,7 +148,7 @@ func (t *Journey) Reset(partition int32) error { return t.store.Drop(partition) 
 
 // Journal is called by the work for every message to another actor.
 func (t *Journey) Journal(_ int32, m identity.Message) {
-	t.out = append(t.out, t.topics.journalRecord(&t.press, &m))
+	t.outbox.add(&m)
 }
 
 // Attribution is called by the work for every revision.
