@@ -19,8 +19,8 @@ type Batch struct {
 	last  *Rows // the partition of the last call of Rows
 	*batchMemory
 
-	tables, all, ranges cursor        // by key from tables alone; by key; by range
-	recent              []*generation // what tables may lack
+	tables, tableRanges, ranges cursor        // by key from tables alone; by range from tables alone; by range
+	recent                      []*generation // what tables may lack
 
 	arena  arena
 	slab   []row
@@ -265,7 +265,7 @@ func (b *Batch) Close() {
 		return
 	}
 	b.tables.close()
-	b.all.close()
+	b.tableRanges.close()
 	b.ranges.close()
 	b.closed = true
 	if len(b.rows) <= maxKeptRows {
@@ -323,10 +323,8 @@ func (b *Batch) committed(part *Rows, key []byte) (value []byte, found bool) {
 	if it == nil {
 		return nil, false
 	}
-	if mayHold(b.recent, key) {
-		if it = b.all.at(b, part, &pointReads); it == nil {
-			return nil, false
-		}
+	if value, held := recentRow(b.recent, key); held {
+		return value, value != nil
 	}
 	if it.SeekPrefixGE(key) {
 		return it.Value(), true
@@ -373,13 +371,14 @@ func (b *Batch) write(key, value []byte) {
 // rows of one head, and yield must not write. Values may be kept.
 func (b *Batch) scan(r *Rows, lower, upper []byte, yield func(key, value []byte) bool) {
 	var held []*row
-	for o := b.heads[headOf(string(lower))]; o != nil; o = o.next {
+	h := headOf(string(lower))
+	for o := b.heads[h]; o != nil; o = o.next {
 		if o.key >= string(lower) && o.key < string(upper) {
 			held = append(held, o)
 		}
 	}
 	slices.SortFunc(held, compareRows)
-	it := b.ranges.at(b, r, nil)
+	it := b.rangeOf(r, h)
 	if it == nil {
 		return
 	}
@@ -407,6 +406,17 @@ func (b *Batch) scan(r *Rows, lower, upper []byte, yield func(key, value []byte)
 	}
 }
 
+// rangeOf is an iterator over the committed rows of a head; nil after an error.
+func (b *Batch) rangeOf(r *Rows, h head) *pebble.Iterator {
+	if b.tables.at(b, r, &tableReads) == nil { // which brings recent up to date
+		return nil
+	}
+	if mayHold(b.recent, h) {
+		return b.ranges.at(b, r, nil)
+	}
+	return b.tableRanges.at(b, r, &tableScans)
+}
+
 // cursor reads committed rows. Nobody but this batch commits to its partitions, so one iterator serves it to the end,
 // unless a partition was restored after the iterator was made.
 type cursor struct {
@@ -414,11 +424,11 @@ type cursor struct {
 	epoch uint64 // of the store before it was made
 }
 
-// pointReads make the filters of the last level work too, which a plain Get of the engine leaves out: most of what we ask
-// for is nowhere. tableReads leave out memory tables.
+// Reads of tables alone. Those by key make the filters of the last level work too, which a plain Get of the engine leaves
+// out: most of what we ask for is nowhere.
 var (
-	pointReads = pebble.IterOptions{UseL6Filters: true}
 	tableReads = pebble.IterOptions{UseL6Filters: true, OnlyReadGuaranteedDurable: true}
+	tableScans = pebble.IterOptions{OnlyReadGuaranteedDurable: true}
 )
 
 // at is an iterator that sees the rows of part; nil after an error.

@@ -29,7 +29,7 @@ var (
 type Store struct {
 	db     *pebble.DB
 	write  *pebble.WriteOptions
-	recent *recentKeys
+	recent *recentRows
 
 	memory sync.Pool // of batches that have ended: *batchMemory
 
@@ -78,7 +78,7 @@ func Open(dir string, o Options) (*Store, error) {
 func OpenMemory() (*Store, error) { return Open("state", Options{FS: vfs.NewMem(), NoWAL: true}) }
 
 func open(dir string, o Options) (*Store, error) {
-	s := &Store{write: pebble.NoSync, recent: newRecentKeys(o.MemTableBytes * 3 / 4), partitions: map[int32]*partition{}}
+	s := &Store{write: pebble.NoSync, recent: newRecentRows(o.MemTableBytes * 3 / 4), partitions: map[int32]*partition{}}
 	if o.Sync && !o.NoWAL {
 		s.write = pebble.Sync
 	}
@@ -216,10 +216,7 @@ func (s *Store) Drop(partition int32) error {
 	}
 	err := s.replace(partition, func() error {
 		lower, upper := partitionBounds(partition)
-		if err := s.db.DeleteRange(lower, upper, s.write); err != nil {
-			return err
-		}
-		return s.db.Flush() // reads of tables alone must see it
+		return s.recent.deleteRange(s.db, lower, upper, s.write)
 	})
 	if err != nil {
 		return fmt.Errorf("state: drop partition %d: %w", partition, err)
