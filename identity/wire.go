@@ -22,18 +22,20 @@ func AppendToRecord(b []byte, m *Message) []byte {
 }
 
 // EachMessage calls each for the messages of a journal record, in the order in which they were appended, until it returns
-// an error. The messages keep slices of record: its owner must not change it afterwards.
+// an error. A message is good until each returns, but what it points to can be kept: slices of record, which its owner
+// must not change afterwards.
 func EachMessage(record []byte, each func(*Message) error) error {
 	if len(record) == 0 {
 		return fmt.Errorf("%w: none in the record", ErrWire)
 	}
+	var m Message
 	var wrong error // of the messages or of each; others are of the record
 	err := fields(record, func(f field) error {
 		if f.num != 1 {
 			return nil
 		}
-		var m Message
-		if m, wrong = DecodeMessage(f.bytes); wrong == nil {
+		m = Message{}
+		if wrong = m.decode(f.bytes); wrong == nil {
 			wrong = each(&m)
 		}
 		return wrong
@@ -81,8 +83,15 @@ func AppendMessage(b []byte, m *Message) []byte {
 }
 
 // DecodeMessage reads one message. The result keeps slices of b: its owner must not change b afterwards.
-func DecodeMessage(b []byte) (Message, error) {
-	var m Message
+func DecodeMessage(b []byte) (m Message, err error) {
+	if err := m.decode(b); err != nil {
+		return Message{}, err
+	}
+	return m, nil
+}
+
+// decode reads a message into the zero Message.
+func (m *Message) decode(b []byte) error {
 	err := fields(b, func(f field) error {
 		switch f.num {
 		case 1:
@@ -145,9 +154,9 @@ func DecodeMessage(b []byte) (Message, error) {
 		err = m.check()
 	}
 	if err != nil {
-		return Message{}, fmt.Errorf("%w: %w", ErrWire, err)
+		return fmt.Errorf("%w: %w", ErrWire, err)
 	}
-	return m, nil
+	return nil
 }
 
 // check refuses messages that a step could not handle.

@@ -1,9 +1,12 @@
 package state
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -54,6 +57,7 @@ func (m *batchMemory) empty() {
 // row is a row that the batch has read or written.
 type row struct {
 	key   string
+	order uint64 // the first bytes of key: comparing these mostly decides
 	value []byte // nil: there is no such row
 	base  []byte // as the changelog has it, or the disk if the row is local; only if known
 	next  *row   // an older row of the same head
@@ -135,7 +139,7 @@ func (b *Batch) Size() int { return b.size }
 func (b *Batch) Changes() []Change {
 	b.changes = b.changes[:0]
 	b.settle(func(r *row) {
-		key := []byte(r.key)
+		key := keep(&b.arena, r.key)
 		b.changes = append(b.changes, Change{
 			Partition: int32(key[0])<<8 | int32(key[1]),
 			Key:       key[partitionBytes:],
@@ -286,6 +290,7 @@ func (b *Batch) hold(key []byte) *row {
 	r := &b.slab[0]
 	b.slab = b.slab[1:]
 	r.key = string(key)
+	r.order = orderOf(key)
 	b.rows[r.key] = r
 	if !kinds[key[2]].alone {
 		h := headOf(r.key)
@@ -338,7 +343,7 @@ func (b *Batch) committed(part *Rows, key []byte) (value []byte, found bool) {
 // keep copies bytes into memory that lives as long as anyone needs it.
 func (b *Batch) keep(value []byte) []byte {
 	b.size += len(value)
-	return b.arena.keep(value)
+	return keep(&b.arena, value)
 }
 
 // set writes a held row. The value, nil for a deletion, is the batch's.
@@ -461,14 +466,20 @@ func (c *cursor) close() {
 }
 
 func compareRows(a, b *row) int {
-	switch {
-	case a.key < b.key:
-		return -1
-	case a.key > b.key:
-		return 1
-	default:
-		return 0
+	if a.order != b.order {
+		return cmp.Compare(a.order, b.order)
 	}
+	return strings.Compare(a.key, b.key)
+}
+
+// orderOf is the first eight bytes of a key as a number of the same order, a short key filled up with zeros.
+func orderOf(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var filled [8]byte
+	copy(filled[:], key)
+	return binary.BigEndian.Uint64(filled[:])
 }
 
 // equalValues tells a row that is not there from an empty value.
@@ -488,7 +499,8 @@ type arena struct{ free []byte }
 
 const arenaBytes = 64 << 10
 
-func (a *arena) keep(b []byte) []byte {
+// keep is a copy of b in the arena.
+func keep[B []byte | string](a *arena, b B) []byte {
 	if len(b) > arenaBytes/4 {
 		return append(make([]byte, 0, len(b)), b...)
 	}

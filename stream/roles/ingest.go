@@ -51,7 +51,9 @@ func (t *Ingest) Process(_ context.Context, records []*kgo.Record) ([]*kgo.Recor
 		from := source{r.Topic, r.Partition}
 		watermark := t.sources.see(from, result.At)
 		for i := range result.Messages {
-			p := t.outbox.add(&result.Messages[i])
+			m := &result.Messages[i]
+			p := int32(m.Partition(t.topics.Partitions))
+			t.outbox.add(p, m)
 			heard[p] = sourceWatermark{r.Topic, r.Partition, watermark}
 		}
 	}

@@ -147,8 +147,8 @@ func (t *Journey) Restore(partition int32, records []*kgo.Record, position lane.
 func (t *Journey) Reset(partition int32) error { return t.store.Drop(partition) }
 
 // Journal is called by the work for every message to another actor.
-func (t *Journey) Journal(_ int32, m identity.Message) {
-	t.outbox.add(&m)
+func (t *Journey) Journal(partition int32, m identity.Message) {
+	t.outbox.add(partition, &m)
 }
 
 // Attribution is called by the work for every revision.

@@ -23,9 +23,8 @@ func newOutbox(topics *Topics) outbox {
 	return outbox{topics: topics, open: make([][]byte, topics.Partitions)}
 }
 
-// add addresses a message to the partition of its actor, which it returns.
-func (o *outbox) add(m *identity.Message) int32 {
-	p := int32(m.Partition(o.topics.Partitions))
+// add takes a message to an actor of the partition.
+func (o *outbox) add(p int32, m *identity.Message) {
 	b := o.open[p]
 	before := len(b)
 	if before == 0 {
@@ -37,7 +36,6 @@ func (o *outbox) add(m *identity.Message) int32 {
 		b = append(b[:0], b[before:]...)
 	}
 	o.open[p] = b
-	return p
 }
 
 func (o *outbox) seal(p int32, value []byte) {
