@@ -9,11 +9,42 @@ import (
 	"tributary/schemas"
 )
 
-// The wire format of a message is JournalMessage in schemas/proto/tributary/v1/journal.proto. It is written and read here
-// field by field, since every touch passes through it twice: a test holds it against the generated code.
+// The wire format of a journal record is JournalRecord in schemas/proto/tributary/v1/journal.proto, that of a message
+// JournalMessage. They are written and read here field by field, since every touch passes through: a test holds them
+// against the generated code.
 
 // ErrWire is the root of every decoding error: the bytes are not a message that this release understands.
 var ErrWire = errors.New("journal message")
+
+// AppendToRecord appends m to the value of a journal record, which holds messages to actors of one partition.
+func AppendToRecord(b []byte, m *Message) []byte {
+	return appendPart(b, 1, func(b []byte) []byte { return AppendMessage(b, m) })
+}
+
+// EachMessage calls each for the messages of a journal record, in the order in which they were appended, until it returns
+// an error. A message is good until each returns, but what it points to can be kept: slices of record, which its owner
+// must not change afterwards.
+func EachMessage(record []byte, each func(*Message) error) error {
+	if len(record) == 0 {
+		return fmt.Errorf("%w: none in the record", ErrWire)
+	}
+	var m Message
+	var wrong error // of the messages or of each; others are of the record
+	err := fields(record, func(f field) error {
+		if f.num != 1 {
+			return nil
+		}
+		m = Message{}
+		if wrong = m.decode(f.bytes); wrong == nil {
+			wrong = each(&m)
+		}
+		return wrong
+	})
+	if err != nil && wrong == nil {
+		err = fmt.Errorf("%w: %w", ErrWire, err)
+	}
+	return err
+}
 
 // AppendMessage appends the wire form of m to b.
 func AppendMessage(b []byte, m *Message) []byte {
@@ -53,8 +84,15 @@ func AppendMessage(b []byte, m *Message) []byte {
 }
 
 // DecodeMessage reads one message. The result keeps slices of b: its owner must not change b afterwards.
-func DecodeMessage(b []byte) (Message, error) {
-	var m Message
+func DecodeMessage(b []byte) (m Message, err error) {
+	if err := m.decode(b); err != nil {
+		return Message{}, err
+	}
+	return m, nil
+}
+
+// decode reads a message into the zero Message.
+func (m *Message) decode(b []byte) error {
 	err := fields(b, func(f field) error {
 		switch f.num {
 		case 1:
@@ -119,9 +157,9 @@ func DecodeMessage(b []byte) (Message, error) {
 		err = m.check()
 	}
 	if err != nil {
-		return Message{}, fmt.Errorf("%w: %w", ErrWire, err)
+		return fmt.Errorf("%w: %w", ErrWire, err)
 	}
-	return m, nil
+	return nil
 }
 
 // check refuses messages that a step could not handle.

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -118,6 +119,51 @@ func TestWireIsTheDocumentedProtobuf(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, m) {
 			t.Fatalf("got  %+v\nwant %+v", got, m)
+		}
+	}
+}
+
+// A record is, to the generated code, the list of its messages.
+func TestRecordIsTheDocumentedProtobuf(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 4))
+	var record []byte
+	var sent []Message
+	for range 20 {
+		m := randomMessage(r)
+		sent = append(sent, m)
+		record = AppendToRecord(record, &m)
+	}
+	var pb tributarypb.JournalRecord
+	if err := proto.Unmarshal(record, &pb); err != nil {
+		t.Fatal(err)
+	}
+	again, err := proto.Marshal(&pb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Message
+	if err := EachMessage(again, func(m *Message) error { got = append(got, *m); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, sent) {
+		t.Fatalf("got  %+v\nwant %+v", got, sent)
+	}
+}
+
+// An error ends the reading of a record and comes back as it is.
+func TestEachMessageStops(t *testing.T) {
+	m := Message{Kind: KindErase, Conversion: "order"}
+	record := AppendToRecord(AppendToRecord(nil, &m), &m)
+	wrong, n := errors.New("wrong"), 0
+	err := EachMessage(record, func(*Message) error { n++; return wrong })
+	if !errors.Is(err, wrong) || errors.Is(err, ErrWire) || n != 1 {
+		t.Errorf("%d messages, error %v", n, err)
+	}
+	for _, damaged := range [][]byte{nil, record[:len(record)-1], []byte("\xff")} {
+		if err := EachMessage(damaged, func(*Message) error { return nil }); !errors.Is(err, ErrWire) {
+			t.Errorf("%x: error %v", damaged, err)
 		}
 	}
 }

@@ -1,9 +1,12 @@
 package state
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -19,8 +22,8 @@ type Batch struct {
 	last  *Rows // the partition of the last call of Rows
 	*batchMemory
 
-	tables, all, ranges cursor        // by key from tables alone; by key; by range
-	recent              []*generation // what tables may lack
+	tables, tableRanges, ranges cursor        // by key from tables alone; by range from tables alone; by range
+	recent                      []*generation // what tables may lack
 
 	arena  arena
 	slab   []row
@@ -54,6 +57,7 @@ func (m *batchMemory) empty() {
 // row is a row that the batch has read or written.
 type row struct {
 	key   string
+	order uint64 // the first bytes of key: comparing these mostly decides
 	value []byte // nil: there is no such row
 	base  []byte // as the changelog has it, or the disk if the row is local; only if known
 	next  *row   // an older row of the same head
@@ -135,7 +139,7 @@ func (b *Batch) Size() int { return b.size }
 func (b *Batch) Changes() []Change {
 	b.changes = b.changes[:0]
 	b.settle(func(r *row) {
-		key := []byte(r.key)
+		key := keep(&b.arena, r.key)
 		b.changes = append(b.changes, Change{
 			Partition: int32(key[0])<<8 | int32(key[1]),
 			Key:       key[partitionBytes:],
@@ -265,7 +269,7 @@ func (b *Batch) Close() {
 		return
 	}
 	b.tables.close()
-	b.all.close()
+	b.tableRanges.close()
 	b.ranges.close()
 	b.closed = true
 	if len(b.rows) <= maxKeptRows {
@@ -286,6 +290,7 @@ func (b *Batch) hold(key []byte) *row {
 	r := &b.slab[0]
 	b.slab = b.slab[1:]
 	r.key = string(key)
+	r.order = orderOf(key)
 	b.rows[r.key] = r
 	if !kinds[key[2]].alone {
 		h := headOf(r.key)
@@ -323,10 +328,8 @@ func (b *Batch) committed(part *Rows, key []byte) (value []byte, found bool) {
 	if it == nil {
 		return nil, false
 	}
-	if mayHold(b.recent, key) {
-		if it = b.all.at(b, part, &pointReads); it == nil {
-			return nil, false
-		}
+	if value, held := recentRow(b.recent, key); held {
+		return value, value != nil
 	}
 	if it.SeekPrefixGE(key) {
 		return it.Value(), true
@@ -340,7 +343,7 @@ func (b *Batch) committed(part *Rows, key []byte) (value []byte, found bool) {
 // keep copies bytes into memory that lives as long as anyone needs it.
 func (b *Batch) keep(value []byte) []byte {
 	b.size += len(value)
-	return b.arena.keep(value)
+	return keep(&b.arena, value)
 }
 
 // set writes a held row. The value, nil for a deletion, is the batch's.
@@ -373,13 +376,14 @@ func (b *Batch) write(key, value []byte) {
 // rows of one head, and yield must not write. Values may be kept.
 func (b *Batch) scan(r *Rows, lower, upper []byte, yield func(key, value []byte) bool) {
 	var held []*row
-	for o := b.heads[headOf(string(lower))]; o != nil; o = o.next {
+	h := headOf(string(lower))
+	for o := b.heads[h]; o != nil; o = o.next {
 		if o.key >= string(lower) && o.key < string(upper) {
 			held = append(held, o)
 		}
 	}
 	slices.SortFunc(held, compareRows)
-	it := b.ranges.at(b, r, nil)
+	it := b.rangeOf(r, h)
 	if it == nil {
 		return
 	}
@@ -407,6 +411,17 @@ func (b *Batch) scan(r *Rows, lower, upper []byte, yield func(key, value []byte)
 	}
 }
 
+// rangeOf is an iterator over the committed rows of a head; nil after an error.
+func (b *Batch) rangeOf(r *Rows, h head) *pebble.Iterator {
+	if b.tables.at(b, r, &tableReads) == nil { // which brings recent up to date
+		return nil
+	}
+	if mayHold(b.recent, h) {
+		return b.ranges.at(b, r, nil)
+	}
+	return b.tableRanges.at(b, r, &tableScans)
+}
+
 // cursor reads committed rows. Nobody but this batch commits to its partitions, so one iterator serves it to the end,
 // unless a partition was restored after the iterator was made.
 type cursor struct {
@@ -414,11 +429,11 @@ type cursor struct {
 	epoch uint64 // of the store before it was made
 }
 
-// pointReads make the filters of the last level work too, which a plain Get of the engine leaves out: most of what we ask
-// for is nowhere. tableReads leave out memory tables.
+// Reads of tables alone. Those by key make the filters of the last level work too, which a plain Get of the engine leaves
+// out: most of what we ask for is nowhere.
 var (
-	pointReads = pebble.IterOptions{UseL6Filters: true}
 	tableReads = pebble.IterOptions{UseL6Filters: true, OnlyReadGuaranteedDurable: true}
+	tableScans = pebble.IterOptions{OnlyReadGuaranteedDurable: true}
 )
 
 // at is an iterator that sees the rows of part; nil after an error.
@@ -451,14 +466,20 @@ func (c *cursor) close() {
 }
 
 func compareRows(a, b *row) int {
-	switch {
-	case a.key < b.key:
-		return -1
-	case a.key > b.key:
-		return 1
-	default:
-		return 0
+	if a.order != b.order {
+		return cmp.Compare(a.order, b.order)
 	}
+	return strings.Compare(a.key, b.key)
+}
+
+// orderOf is the first eight bytes of a key as a number of the same order, a short key filled up with zeros.
+func orderOf(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var filled [8]byte
+	copy(filled[:], key)
+	return binary.BigEndian.Uint64(filled[:])
 }
 
 // equalValues tells a row that is not there from an empty value.
@@ -478,7 +499,8 @@ type arena struct{ free []byte }
 
 const arenaBytes = 64 << 10
 
-func (a *arena) keep(b []byte) []byte {
+// keep is a copy of b in the arena.
+func keep[B []byte | string](a *arena, b B) []byte {
 	if len(b) > arenaBytes/4 {
 		return append(make([]byte, 0, len(b)), b...)
 	}

@@ -31,7 +31,7 @@ type Store struct {
 	db     *pebble.DB
 	noWAL  bool
 	write  *pebble.WriteOptions
-	recent *recentKeys
+	recent *recentRows
 
 	memory sync.Pool // of batches that have ended: *batchMemory
 
@@ -80,7 +80,7 @@ func Open(dir string, o Options) (*Store, error) {
 func OpenMemory() (*Store, error) { return Open("state", Options{FS: vfs.NewMem(), NoWAL: true}) }
 
 func open(dir string, o Options) (*Store, error) {
-	s := &Store{noWAL: o.NoWAL, write: pebble.NoSync, recent: newRecentKeys(o.MemTableBytes * 3 / 4), partitions: map[int32]*partition{}}
+	s := &Store{noWAL: o.NoWAL, write: pebble.NoSync, recent: newRecentRows(o.MemTableBytes * 3 / 4), partitions: map[int32]*partition{}}
 	if o.Sync && !o.NoWAL {
 		s.write = pebble.Sync
 	}
@@ -236,10 +236,7 @@ func (s *Store) Drop(partition int32) error {
 	}
 	err := s.replace(partition, func() error {
 		lower, upper := partitionBounds(partition)
-		if err := s.db.DeleteRange(lower, upper, s.write); err != nil {
-			return err
-		}
-		return s.db.Flush() // reads of tables alone must see it
+		return s.recent.deleteRange(s.db, lower, upper, s.write)
 	})
 	if err != nil {
 		return fmt.Errorf("state: drop partition %d: %w", partition, err)

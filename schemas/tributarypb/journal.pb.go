@@ -70,11 +70,56 @@ func (x ConsentContent_Decision) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConsentContent_Decision.Descriptor instead.
 func (ConsentContent_Decision) EnumDescriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{4, 0}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{5, 0}
 }
 
-// JournalMessage is the value of one journal record: a message to one actor. Which fields a kind uses stands in
-// identity/message.go.
+// JournalRecord is the value of one journal record: messages to actors of its partition, in the order in which they
+// were sent.
+type JournalRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      []*JournalMessage      `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JournalRecord) Reset() {
+	*x = JournalRecord{}
+	mi := &file_tributary_v1_journal_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JournalRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JournalRecord) ProtoMessage() {}
+
+func (x *JournalRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_tributary_v1_journal_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JournalRecord.ProtoReflect.Descriptor instead.
+func (*JournalRecord) Descriptor() ([]byte, []int) {
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *JournalRecord) GetMessages() []*JournalMessage {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+// JournalMessage is a message to one actor. Which fields a kind uses stands in identity/message.go.
 type JournalMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -104,7 +149,7 @@ type JournalMessage struct {
 
 func (x *JournalMessage) Reset() {
 	*x = JournalMessage{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[0]
+	mi := &file_tributary_v1_journal_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -116,7 +161,7 @@ func (x *JournalMessage) String() string {
 func (*JournalMessage) ProtoMessage() {}
 
 func (x *JournalMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[0]
+	mi := &file_tributary_v1_journal_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -129,7 +174,7 @@ func (x *JournalMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalMessage.ProtoReflect.Descriptor instead.
 func (*JournalMessage) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{0}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *JournalMessage) GetKind() uint32 {
@@ -290,7 +335,7 @@ type Ref struct {
 
 func (x *Ref) Reset() {
 	*x = Ref{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[1]
+	mi := &file_tributary_v1_journal_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -302,7 +347,7 @@ func (x *Ref) String() string {
 func (*Ref) ProtoMessage() {}
 
 func (x *Ref) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[1]
+	mi := &file_tributary_v1_journal_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -315,7 +360,7 @@ func (x *Ref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ref.ProtoReflect.Descriptor instead.
 func (*Ref) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{1}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Ref) GetId() []byte {
@@ -347,7 +392,7 @@ type Fact struct {
 
 func (x *Fact) Reset() {
 	*x = Fact{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[2]
+	mi := &file_tributary_v1_journal_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -359,7 +404,7 @@ func (x *Fact) String() string {
 func (*Fact) ProtoMessage() {}
 
 func (x *Fact) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[2]
+	mi := &file_tributary_v1_journal_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -372,7 +417,7 @@ func (x *Fact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fact.ProtoReflect.Descriptor instead.
 func (*Fact) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{2}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Fact) GetEvent() []byte {
@@ -441,7 +486,7 @@ type TouchContent struct {
 
 func (x *TouchContent) Reset() {
 	*x = TouchContent{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[3]
+	mi := &file_tributary_v1_journal_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -453,7 +498,7 @@ func (x *TouchContent) String() string {
 func (*TouchContent) ProtoMessage() {}
 
 func (x *TouchContent) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[3]
+	mi := &file_tributary_v1_journal_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -466,7 +511,7 @@ func (x *TouchContent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TouchContent.ProtoReflect.Descriptor instead.
 func (*TouchContent) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{3}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TouchContent) GetEventId() string {
@@ -578,7 +623,7 @@ type ConsentContent struct {
 
 func (x *ConsentContent) Reset() {
 	*x = ConsentContent{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[4]
+	mi := &file_tributary_v1_journal_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -590,7 +635,7 @@ func (x *ConsentContent) String() string {
 func (*ConsentContent) ProtoMessage() {}
 
 func (x *ConsentContent) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[4]
+	mi := &file_tributary_v1_journal_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -603,7 +648,7 @@ func (x *ConsentContent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsentContent.ProtoReflect.Descriptor instead.
 func (*ConsentContent) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ConsentContent) GetEventId() string {
@@ -631,7 +676,7 @@ type Amount struct {
 
 func (x *Amount) Reset() {
 	*x = Amount{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[5]
+	mi := &file_tributary_v1_journal_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +688,7 @@ func (x *Amount) String() string {
 func (*Amount) ProtoMessage() {}
 
 func (x *Amount) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[5]
+	mi := &file_tributary_v1_journal_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +701,7 @@ func (x *Amount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Amount.ProtoReflect.Descriptor instead.
 func (*Amount) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Amount) GetMinor() int64 {
@@ -687,7 +732,7 @@ type Statement struct {
 
 func (x *Statement) Reset() {
 	*x = Statement{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[6]
+	mi := &file_tributary_v1_journal_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +744,7 @@ func (x *Statement) String() string {
 func (*Statement) ProtoMessage() {}
 
 func (x *Statement) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[6]
+	mi := &file_tributary_v1_journal_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +757,7 @@ func (x *Statement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Statement.ProtoReflect.Descriptor instead.
 func (*Statement) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Statement) GetEventId() string {
@@ -767,7 +812,7 @@ type Terms struct {
 
 func (x *Terms) Reset() {
 	*x = Terms{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[7]
+	mi := &file_tributary_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -779,7 +824,7 @@ func (x *Terms) String() string {
 func (*Terms) ProtoMessage() {}
 
 func (x *Terms) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[7]
+	mi := &file_tributary_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -792,7 +837,7 @@ func (x *Terms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terms.ProtoReflect.Descriptor instead.
 func (*Terms) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Terms) GetVersion() uint32 {
@@ -867,7 +912,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_tributary_v1_journal_proto_msgTypes[8]
+	mi := &file_tributary_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +924,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_tributary_v1_journal_proto_msgTypes[8]
+	mi := &file_tributary_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +937,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_tributary_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Held) GetConversion() string {
@@ -948,7 +993,9 @@ var File_tributary_v1_journal_proto protoreflect.FileDescriptor
 
 const file_tributary_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x1atributary/v1/journal.proto\x12\ftributary.v1\"\x9d\x05\n" +
+	"\x1atributary/v1/journal.proto\x12\ftributary.v1\"I\n" +
+	"\rJournalRecord\x128\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1c.tributary.v1.JournalMessageR\bmessages\"\x9d\x05\n" +
 	"\x0eJournalMessage\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x1e\n" +
 	"\n" +
@@ -1050,39 +1097,41 @@ func file_tributary_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_tributary_v1_journal_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_tributary_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_tributary_v1_journal_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_tributary_v1_journal_proto_goTypes = []any{
 	(ConsentContent_Decision)(0), // 0: tributary.v1.ConsentContent.Decision
-	(*JournalMessage)(nil),       // 1: tributary.v1.JournalMessage
-	(*Ref)(nil),                  // 2: tributary.v1.Ref
-	(*Fact)(nil),                 // 3: tributary.v1.Fact
-	(*TouchContent)(nil),         // 4: tributary.v1.TouchContent
-	(*ConsentContent)(nil),       // 5: tributary.v1.ConsentContent
-	(*Amount)(nil),               // 6: tributary.v1.Amount
-	(*Statement)(nil),            // 7: tributary.v1.Statement
-	(*Terms)(nil),                // 8: tributary.v1.Terms
-	(*Held)(nil),                 // 9: tributary.v1.Held
+	(*JournalRecord)(nil),        // 1: tributary.v1.JournalRecord
+	(*JournalMessage)(nil),       // 2: tributary.v1.JournalMessage
+	(*Ref)(nil),                  // 3: tributary.v1.Ref
+	(*Fact)(nil),                 // 4: tributary.v1.Fact
+	(*TouchContent)(nil),         // 5: tributary.v1.TouchContent
+	(*ConsentContent)(nil),       // 6: tributary.v1.ConsentContent
+	(*Amount)(nil),               // 7: tributary.v1.Amount
+	(*Statement)(nil),            // 8: tributary.v1.Statement
+	(*Terms)(nil),                // 9: tributary.v1.Terms
+	(*Held)(nil),                 // 10: tributary.v1.Held
 }
 var file_tributary_v1_journal_proto_depIdxs = []int32{
-	2,  // 0: tributary.v1.JournalMessage.to:type_name -> tributary.v1.Ref
-	2,  // 1: tributary.v1.JournalMessage.from:type_name -> tributary.v1.Ref
-	7,  // 2: tributary.v1.JournalMessage.statement:type_name -> tributary.v1.Statement
-	3,  // 3: tributary.v1.JournalMessage.fact:type_name -> tributary.v1.Fact
-	9,  // 4: tributary.v1.JournalMessage.held:type_name -> tributary.v1.Held
-	3,  // 5: tributary.v1.JournalMessage.facts:type_name -> tributary.v1.Fact
-	9,  // 6: tributary.v1.JournalMessage.helds:type_name -> tributary.v1.Held
-	2,  // 7: tributary.v1.JournalMessage.members:type_name -> tributary.v1.Ref
-	2,  // 8: tributary.v1.JournalMessage.absorbed:type_name -> tributary.v1.Ref
-	6,  // 9: tributary.v1.TouchContent.cost:type_name -> tributary.v1.Amount
-	0,  // 10: tributary.v1.ConsentContent.decision:type_name -> tributary.v1.ConsentContent.Decision
-	6,  // 11: tributary.v1.Statement.amount:type_name -> tributary.v1.Amount
-	6,  // 12: tributary.v1.Terms.value:type_name -> tributary.v1.Amount
-	8,  // 13: tributary.v1.Held.terms:type_name -> tributary.v1.Terms
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	2,  // 0: tributary.v1.JournalRecord.messages:type_name -> tributary.v1.JournalMessage
+	3,  // 1: tributary.v1.JournalMessage.to:type_name -> tributary.v1.Ref
+	3,  // 2: tributary.v1.JournalMessage.from:type_name -> tributary.v1.Ref
+	8,  // 3: tributary.v1.JournalMessage.statement:type_name -> tributary.v1.Statement
+	4,  // 4: tributary.v1.JournalMessage.fact:type_name -> tributary.v1.Fact
+	10, // 5: tributary.v1.JournalMessage.held:type_name -> tributary.v1.Held
+	4,  // 6: tributary.v1.JournalMessage.facts:type_name -> tributary.v1.Fact
+	10, // 7: tributary.v1.JournalMessage.helds:type_name -> tributary.v1.Held
+	3,  // 8: tributary.v1.JournalMessage.members:type_name -> tributary.v1.Ref
+	3,  // 9: tributary.v1.JournalMessage.absorbed:type_name -> tributary.v1.Ref
+	7,  // 10: tributary.v1.TouchContent.cost:type_name -> tributary.v1.Amount
+	0,  // 11: tributary.v1.ConsentContent.decision:type_name -> tributary.v1.ConsentContent.Decision
+	7,  // 12: tributary.v1.Statement.amount:type_name -> tributary.v1.Amount
+	7,  // 13: tributary.v1.Terms.value:type_name -> tributary.v1.Amount
+	9,  // 14: tributary.v1.Held.terms:type_name -> tributary.v1.Terms
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_tributary_v1_journal_proto_init() }
@@ -1096,7 +1145,7 @@ func file_tributary_v1_journal_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tributary_v1_journal_proto_rawDesc), len(file_tributary_v1_journal_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

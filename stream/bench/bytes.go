@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tributary/identity"
 	"tributary/schemas"
 	"tributary/state"
 	"tributary/stream/service"
@@ -33,15 +34,15 @@ func (b *bench) bytes(ctx context.Context) ([]Row, error) {
 		return nil, err
 	}
 	names := service.TopicsOf(s)
-	journal, err := b.weigh(ctx, names.Journal)
+	journal, err := b.weigh(ctx, names.Journal, messagesIn)
 	if err != nil {
 		return nil, err
 	}
-	changelog, err := b.weigh(ctx, names.Changelog)
+	changelog, err := b.weigh(ctx, names.Changelog, func(*kgo.Record) int { return 1 })
 	if err != nil {
 		return nil, err
 	}
-	b.Say("bytes: %d touches, %d changelog rows, %d journal records", touches, changelog.records, journal.records)
+	b.Say("bytes: %d touches, %d changelog rows, %d journal messages", touches, changelog.entries, journal.entries)
 	row := func(what string, n int) Row {
 		return Row{
 			What:     what,
@@ -52,9 +53,9 @@ func (b *bench) bytes(ctx context.Context) ([]Row, error) {
 	}
 	return []Row{
 		row(fmt.Sprintf("state on disk, %s events with %s touches", count(len(records)), count(touches)), stored),
-		row(fmt.Sprintf("changelog, keys and values of %.1f rows a touch", float64(changelog.records)/float64(touches)), changelog.bytes),
+		row(fmt.Sprintf("changelog, keys and values of %.1f rows a touch", float64(changelog.entries)/float64(touches)), changelog.bytes),
 		row("changelog on the broker, compressed and before compaction", changelog.stored),
-		row(fmt.Sprintf("journal, values and headers of %.1f messages a touch", float64(journal.records)/float64(touches)), journal.bytes),
+		row(fmt.Sprintf("journal, values and headers of %.1f messages a touch", float64(journal.entries)/float64(touches)), journal.bytes),
 		row("journal on the broker, compressed", journal.stored),
 	}, nil
 }
@@ -84,15 +85,25 @@ func stateBytes(dir string) (int, error) {
 	return int(store.Metrics().TableBytes), nil
 }
 
+// messagesIn is how many messages a record of the journal holds.
+func messagesIn(r *kgo.Record) (n int) {
+	_ = identity.EachMessage(r.Value, func(*identity.Message) error { // the service has read it without error
+		n++
+		return nil
+	})
+	return n
+}
+
 // weight is how heavy a topic is.
 type weight struct {
-	records int
+	entries int
 	bytes   int // keys, values and headers of committed records
 	stored  int // on the broker
 }
 
-func (b *bench) weigh(ctx context.Context, topic string) (w weight, err error) {
-	client, err := b.client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+// weigh reads a topic to its end. entriesIn says how many entries a record holds.
+func (b *bench) weigh(ctx context.Context, topic string, entriesIn func(*kgo.Record) int) (w weight, err error) {
+	client, err := b.reader(kgo.KeepControlRecords())
 	if err != nil {
 		return w, err
 	}
@@ -116,7 +127,8 @@ func (b *bench) weigh(ctx context.Context, topic string) (w weight, err error) {
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if !r.Attrs.IsControl() {
-				w.add(r)
+				w.entries += entriesIn(r)
+				w.bytes += bytesIn(r)
 			}
 			if r.Offset+1 >= from[r.Partition] { // control records count: the last of a transaction is one
 				delete(from, r.Partition)
@@ -127,12 +139,12 @@ func (b *bench) weigh(ctx context.Context, topic string) (w weight, err error) {
 	return w, err
 }
 
-func (w *weight) add(r *kgo.Record) {
-	w.records++
-	w.bytes += len(r.Key) + len(r.Value)
+func bytesIn(r *kgo.Record) int {
+	n := len(r.Key) + len(r.Value)
 	for _, h := range r.Headers {
-		w.bytes += len(h.Key) + len(h.Value)
+		n += len(h.Key) + len(h.Value)
 	}
+	return n
 }
 
 // storedBytes is the size of a topic on the disks of one replica of each partition.

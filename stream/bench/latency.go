@@ -110,7 +110,7 @@ func conversionAfter(number int) int { return number | 1 }
 
 // produceLightly produces one event each pace, at its time whatever became of the one before, and notes when.
 func (b *bench) produceLightly(ctx context.Context, topic string, produced []time.Time, turn uint64) error {
-	client, err := b.client(kgo.DefaultProduceTopic(topic), kgo.UnknownTopicRetries(newTopicRetries), kgo.ProducerLinger(0))
+	client, err := b.producer(topic, kgo.ProducerLinger(0))
 	if err != nil {
 		return err
 	}
@@ -145,8 +145,7 @@ func lightEvent(number, customer int, at time.Time) []byte {
 
 // readVisible notes when the first record of each conversion has come, until none is missing.
 func (b *bench) readVisible(ctx context.Context, topic string, visible []time.Time) error {
-	client, err := b.client(kgo.ConsumeTopics(topic),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	client, err := b.reader(kgo.ConsumeTopics(topic))
 	if err != nil {
 		return err
 	}

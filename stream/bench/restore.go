@@ -3,8 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"slices"
 	"time"
 
 	"tributary/state"
@@ -101,9 +99,8 @@ func (b *bench) journeyLane(s *settings.Settings, store *state.Store) (*lane.Lan
 	names := service.TopicsOf(s)
 	task := roles.NewJourney(attribution.New(config), store, names, func(*metrics.Journeyed) {})
 	group := fmt.Sprintf("%s-%s", s.ApplicationID, service.RoleJourney)
-	return lane.New(lane.Config{Client: slices.Concat(b.Client, service.LaneOptions()), Group: group,
-		TransactionalID: group + "-restore", Topics: []string{names.Journal}, Changelog: names.Changelog, Addressed: []string{names.Journal},
-		CommitInterval: s.CommitInterval, Log: slog.New(slog.DiscardHandler)}, task)
+	return b.lane(s, lane.Config{Group: group, TransactionalID: group + "-restore", Topics: []string{names.Journal},
+		Changelog: names.Changelog, Addressed: []string{names.Journal}}, task)
 }
 
 // restoring is the time from the first partition being restored until the last one is.

@@ -3,15 +3,12 @@ package bench
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"tributary/stream/lane"
-	"tributary/stream/service"
 	"tributary/stream/settings"
 )
 
@@ -141,9 +138,8 @@ func (b *bench) passThrough(ctx context.Context, records []record) (t took, err 
 		return t, err
 	}
 	defer source.close()
-	l, err := lane.New(lane.Config{Client: slices.Concat(b.Client, service.LaneOptions()),
-		Group: s.ApplicationID, TransactionalID: s.ApplicationID, Topics: []string{s.Sources[0].Topic},
-		CommitInterval: s.CommitInterval, Log: slog.New(slog.DiscardHandler)}, pass{s.Topics.Attributions})
+	l, err := b.lane(s, lane.Config{Group: s.ApplicationID, TransactionalID: s.ApplicationID, Topics: []string{s.Sources[0].Topic}},
+		pass{s.Topics.Attributions})
 	if err != nil {
 		return t, err
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tributary/stream/lane"
 	"tributary/stream/service"
 	"tributary/stream/settings"
 )
@@ -63,6 +65,24 @@ func (b *bench) client(opts ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(slices.Concat(b.Client, opts)...)
 }
 
+// producer is a client that produces to a topic that may have been created a moment ago.
+func (b *bench) producer(topic string, opts ...kgo.Opt) (*kgo.Client, error) {
+	return b.client(append(opts, kgo.DefaultProduceTopic(topic), kgo.UnknownTopicRetries(newTopicRetries))...)
+}
+
+// reader is a client that reads committed records, from the start of its topics.
+func (b *bench) reader(opts ...kgo.Opt) (*kgo.Client, error) {
+	return b.client(append(opts, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))...)
+}
+
+// lane is a lane that reaches the broker and commits like those of the service.
+func (b *bench) lane(s *settings.Settings, c lane.Config, task lane.Task) (*lane.Lane, error) {
+	c.Client = slices.Concat(b.Client, service.LaneOptions())
+	c.CommitInterval = s.CommitInterval
+	c.Log = slog.New(slog.DiscardHandler)
+	return lane.New(c, task)
+}
+
 // poured are records that a topic already holds but shows nobody who reads committed records only: release shows them all
 // at once. So a clock can start when everybody is at work, and no producer takes part of the machine.
 type poured struct {
@@ -77,8 +97,7 @@ const newTopicRetries = 50
 
 // pour commits the first records and pours the rest.
 func (b *bench) pour(ctx context.Context, topic string, records []record, first int) (*poured, error) {
-	client, err := b.client(kgo.DefaultProduceTopic(topic), kgo.UnknownTopicRetries(newTopicRetries), kgo.TransactionalID(topic),
-		kgo.TransactionTimeout(pourTimeout))
+	client, err := b.producer(topic, kgo.TransactionalID(topic), kgo.TransactionTimeout(pourTimeout))
 	if err != nil {
 		return nil, err
 	}

@@ -351,7 +351,9 @@ func (s *session) begin() error {
 
 func (s *session) produce(records []*kgo.Record) {
 	acked := s.open.acked(s.config.Changelog)
+	now := s.config.Now() // else the client asks the clock for every record
 	for _, record := range records {
+		record.Timestamp = now
 		s.open.bytes += size(record)
 		s.open.produced++
 		s.kafka.Produce(s.hard, record, acked)

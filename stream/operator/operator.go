@@ -38,7 +38,7 @@ func (o Operator) Share(ctx context.Context, request string, identifiers ...sche
 	for i, id := range ids {
 		m := identity.Message{Kind: identity.KindShare, To: identity.Ref{ID: id}, Request: request}
 		records[i] = &kgo.Record{Topic: o.Settings.JournalTopic(), Partition: int32(m.Partition(o.Settings.Partitions)),
-			Value: identity.AppendMessage(nil, &m)}
+			Value: identity.AppendToRecord(nil, &m)}
 	}
 	return o.produce(ctx, kgo.ManualPartitioner(), records)
 }

@@ -19,7 +19,7 @@ import (
 type Ingest struct {
 	IngestConfig
 	sources sources
-	press   press
+	outbox  outbox
 	pending metrics.Ingested
 }
 
@@ -34,21 +34,24 @@ type IngestConfig struct {
 
 // NewIngest returns the task.
 func NewIngest(c IngestConfig) *Ingest {
-	t := &Ingest{IngestConfig: c, sources: sources{}}
+	t := &Ingest{IngestConfig: c, sources: sources{}, outbox: newOutbox(&c.Topics)}
 	t.reset()
 	return t
 }
 
 // Process decides on source records and returns the journal records, dead letters and late events that follow.
 func (t *Ingest) Process(_ context.Context, records []*kgo.Record) ([]*kgo.Record, error) {
-	out := make([]*kgo.Record, 0, len(records))
+	var out []*kgo.Record
 	for _, r := range records {
-		out = t.record(r, out)
+		if letter := t.record(r); letter != nil {
+			out = append(out, letter)
+		}
 	}
-	return out, nil
+	return append(out, t.outbox.take()...), nil
 }
 
-func (t *Ingest) record(r *kgo.Record, out []*kgo.Record) []*kgo.Record {
+// record puts what follows from a source record into the outbox. A refused or late one it returns as a letter.
+func (t *Ingest) record(r *kgo.Record) (letter *kgo.Record) {
 	result := t.Decide.Record(r.Value, schemas.MillisOf(r.Timestamp))
 	if slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == HeaderReplay }) {
 		result.Replay()
@@ -59,14 +62,15 @@ func (t *Ingest) record(r *kgo.Record, out []*kgo.Record) []*kgo.Record {
 	t.note(&result, late)
 	switch {
 	case result.Refusal != nil:
-		return append(out, t.deadLetter(r, result.Refusal))
+		return t.deadLetter(r, result.Refusal)
 	case late:
-		return append(out, t.lateLetter(r, result.At, from.Source))
+		return t.lateLetter(r, result.At, from.Source)
 	}
 	for i := range result.Messages {
-		out = append(out, t.Topics.journalRecord(&t.press, &result.Messages[i]))
+		m := &result.Messages[i]
+		t.outbox.add(int32(m.Partition(t.Topics.Partitions)), m)
 	}
-	return out
+	return nil
 }
 
 // late reports whether an accepted event comes too late, since its journey may be final. Any other moves the watermark of
@@ -126,7 +130,7 @@ func (t *Ingest) Flush(context.Context) ([]*kgo.Record, error) { return t.ticks(
 func (t *Ingest) ticks() (out []*kgo.Record) {
 	for _, p := range t.sources.ticks() {
 		known := t.sources.of(p)
-		out = append(out, t.Topics.timeRecord(&t.press, watermark.ClockPartition, &watermark.Message{
+		out = append(out, t.Topics.timeRecord(watermark.ClockPartition, &watermark.Message{
 			Kind: watermark.Tick, Watermark: known.Watermark, Topic: p.Topic, Partition: p.Partition,
 			Partitions: t.Topics.Sources[p.Topic], Idle: known.idle}))
 		t.pending.Sources[p] = metrics.Source{Watermark: known.Watermark, Idle: known.idle}
@@ -149,17 +153,12 @@ func (t *Ingest) Abort() {
 }
 
 func (t *Ingest) reset() {
+	t.outbox.take()
 	t.pending = metrics.Ingested{Refused: map[schemas.Reason]int64{}, Filtered: map[schemas.Reason]int64{},
 		Identifiers: map[metrics.Identifier]int64{}, Sources: map[lane.TopicPartition]metrics.Source{}}
 }
 
-// journalRecord addresses a message to the partition of its actor.
-func (t *Topics) journalRecord(p *press, m *identity.Message) *kgo.Record {
-	value := p.write(func(b []byte) []byte { return identity.AppendMessage(b, m) })
-	return p.record(kgo.Record{Topic: t.Journal, Partition: int32(m.Partition(t.Partitions)), Value: value})
-}
-
 // timeRecord addresses a message about time.
-func (t *Topics) timeRecord(p *press, partition int32, m *watermark.Message) *kgo.Record {
-	return p.record(kgo.Record{Topic: t.Journal, Partition: partition, Value: p.write(m.Append)})
+func (t *Topics) timeRecord(partition int32, m *watermark.Message) *kgo.Record {
+	return &kgo.Record{Topic: t.Journal, Partition: partition, Value: m.Append(nil)}
 }

@@ -88,11 +88,13 @@ func sort(t *testing.T, records []*kgo.Record) (s sorted) {
 			}
 			s.ticks = append(s.ticks, m)
 		default:
-			m, err := identity.DecodeMessage(r.Value)
+			err := identity.EachMessage(r.Value, func(m *identity.Message) error {
+				s.journal = append(s.journal, *m)
+				return nil
+			})
 			if err != nil {
 				t.Error(err)
 			}
-			s.journal = append(s.journal, m)
 		}
 	}
 	return s

@@ -26,6 +26,7 @@ type Journey struct {
 	clock     watermark.Clock
 	press     press
 	owned     []int32
+	outbox    outbox
 
 	batch   *state.Batch // of the open transaction; nil between transactions
 	work    *attribution.Work
@@ -39,6 +40,7 @@ type Journey struct {
 func NewJourney(p *attribution.Processor, store *state.Store, topics Topics, count func(*metrics.Journeyed)) *Journey {
 	clock := watermark.Clock{Topics: slices.Sorted(maps.Keys(topics.Sources)), Partitions: topics.Partitions}
 	t := &Journey{processor: p, store: store, topics: topics, count: count, clock: clock}
+	t.outbox = newOutbox(&t.topics)
 	t.reset()
 	return t
 }
@@ -62,20 +64,18 @@ func (t *Journey) record(r *kgo.Record) error {
 	if watermark.Is(r.Value) {
 		return t.time(r)
 	}
-	m, err := identity.DecodeMessage(r.Value)
-	if err != nil {
-		return err
-	}
-	if owner := int32(m.Partition(t.topics.Partitions)); owner != r.Partition {
-		return fmt.Errorf("%w: a %v of partition %d: was the number of partitions changed?", identity.ErrWire, m.Kind, owner)
-	}
 	stamp, err := t.stamp(r)
 	if err != nil {
 		return err
 	}
-	t.pending.Messages[m.Kind]++
-	t.work.Message(r.Partition, &m, stamp)
-	return nil
+	return identity.EachMessage(r.Value, func(m *identity.Message) error {
+		if owner := int32(m.Partition(t.topics.Partitions)); owner != r.Partition {
+			return fmt.Errorf("%w: a %v of partition %d: was the number of partitions changed?", identity.ErrWire, m.Kind, owner)
+		}
+		t.pending.Messages[m.Kind]++
+		t.work.Message(r.Partition, m, stamp)
+		return nil
+	})
 }
 
 // stamp is the time that a record carries, and its partition's.
@@ -139,13 +139,14 @@ func (t *Journey) Abort() {
 
 func (t *Journey) reset() {
 	t.batch, t.work, t.out = nil, nil, nil
+	t.outbox.take()
 	t.times, t.ticked = map[int32]watermark.Times{}, false
 	t.pending = metrics.Journeyed{Messages: map[identity.Kind]int64{}, TimeMessages: map[watermark.Kind]int64{},
 		Revisions: map[metrics.Revision]int64{}, Audits: map[schemas.AuditKind]int64{}, Times: t.times}
 }
 
 func (t *Journey) take() []*kgo.Record {
-	out := t.out
+	out := append(t.out, t.outbox.take()...)
 	t.out = nil
 	return out
 }
@@ -177,8 +178,8 @@ func (t *Journey) Restore(partition int32, records []*kgo.Record, position lane.
 func (t *Journey) Reset(partition int32) error { return t.store.Drop(partition) }
 
 // Journal is called by the work for every message to another actor.
-func (t *Journey) Journal(_ int32, m identity.Message) {
-	t.out = append(t.out, t.topics.journalRecord(&t.press, &m))
+func (t *Journey) Journal(partition int32, m identity.Message) {
+	t.outbox.add(partition, &m)
 }
 
 // Attribution is called by the work for every revision.

@@ -35,7 +35,7 @@ func (t *Journey) time(r *kgo.Record) error {
 }
 
 func (t *Journey) sendTime(partition int32, m watermark.Message) {
-	t.out = append(t.out, t.topics.timeRecord(&t.press, partition, &m))
+	t.out = append(t.out, t.topics.timeRecord(partition, &m))
 }
 
 // timeRows are the rows about time of a partition.

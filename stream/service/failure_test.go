@@ -26,7 +26,7 @@ func TestDamageStopsTheService(t *testing.T) {
 		elsewhere int32
 	}{
 		"garbage":             {value: []byte("\xff\xff\xff")},
-		"the wrong partition": {value: identity.AppendMessage(nil, &message), elsewhere: 1},
+		"the wrong partition": {value: identity.AppendToRecord(nil, &message), elsewhere: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := limit(t, time.Minute)

@@ -232,8 +232,12 @@ func (s *Service) addIngest(decide *ingest.Ingest, number int) error {
 
 func (s *Service) addJourney(config attribution.Config, number int) error {
 	task := roles.NewJourney(attribution.New(config), s.store, s.topics, s.Metrics.Journeyed)
-	return s.add(RoleJourney, number, lane.Config{Topics: []string{s.topics.Journal}, Changelog: s.topics.Changelog, Gate: s.gate}, task)
+	return s.add(RoleJourney, number, lane.Config{Topics: []string{s.topics.Journal}, Changelog: s.topics.Changelog, Gate: s.gate,
+		MaxPollRecords: journalPoll}, task)
 }
+
+// journalPoll is how many journal records are taken at once: about as many messages as a lane's default of records.
+const journalPoll = 5_000 * 200 / roles.RecordBytes
 
 const (
 	// fetchMaxWait is how long a broker may hold back an answer without records. A partition that comes to a lane is asked
@@ -270,7 +274,7 @@ func (s *Service) add(role Role, number int, c lane.Config, task lane.Task) erro
 
 // LaneOptions are how lanes read and write, beside what a lane itself decides and how large its batches may be.
 func LaneOptions() []kgo.Opt {
-	return []kgo.Opt{kgo.FetchMaxWait(fetchMaxWait), kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression())}
+	return []kgo.Opt{kgo.FetchMaxWait(fetchMaxWait), kgo.ProducerBatchCompression(kgo.SnappyCompression(), kgo.NoCompression())}
 }
 
 // group is the consumer group of a role.
