@@ -27,6 +27,14 @@ const Classes = RankOther + 1
 // class is the place of an identifier's limits.
 func class(id ID) int { return int(min(id.Rank(), RankOther)) }
 
+// className is the standard type whose rank a class is, or other.
+func className(class int) string {
+	if class <= len(standardTypes) {
+		return standardTypes[class-1].Name
+	}
+	return "other"
+}
+
 // DefaultChunkBytes keeps a Put well below Kafka's default record limit of 1 MiB.
 const DefaultChunkBytes = 128 << 10
 
