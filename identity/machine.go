@@ -221,7 +221,7 @@ func (s *step) note(p ID, n *Node, u ID, t schemas.Millis, link bool) (news bool
 		nb = Neighbour{ID: u, First: t, Last: t, Link: link}
 		news = true
 	case nb.Link && !link:
-		return false
+		nb.Last = max(nb.Last, t)
 	case link && !nb.Link:
 		nb = Neighbour{ID: u, First: t, Last: t, Link: true}
 		news = true
