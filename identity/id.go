@@ -22,6 +22,9 @@ func Compare(a, b ID) int { return bytes.Compare(a[:], b[:]) }
 // Rank is the rank of the identifier's type: 1 is the strongest.
 func (id ID) Rank() uint8 { return id[0] }
 
+// Type is the standard type of the identifier's rank, or "other": the name under which limits are set.
+func (id ID) Type() string { return className(class(id)) }
+
 // Key is the id of the key under which the identifier is a pseudonym.
 func (id ID) Key() uint8 { return id[1] }
 

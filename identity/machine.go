@@ -27,6 +27,14 @@ const Classes = RankOther + 1
 // class is the place of an identifier's limits.
 func class(id ID) int { return int(min(id.Rank(), RankOther)) }
 
+// className is the standard type whose rank a class is, or other.
+func className(class int) string {
+	if class <= len(standardTypes) {
+		return standardTypes[class-1].Name
+	}
+	return "other"
+}
+
 // DefaultChunkBytes keeps a Put well below Kafka's default record limit of 1 MiB.
 const DefaultChunkBytes = 128 << 10
 
@@ -213,7 +221,7 @@ func (s *step) note(p ID, n *Node, u ID, t schemas.Millis, link bool) (news bool
 		nb = Neighbour{ID: u, First: t, Last: t, Link: link}
 		news = true
 	case nb.Link && !link:
-		return false
+		nb.Last = max(nb.Last, t)
 	case link && !nb.Link:
 		nb = Neighbour{ID: u, First: t, Last: t, Link: true}
 		news = true

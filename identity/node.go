@@ -42,15 +42,13 @@ const (
 
 // String is declared, any, or the type of the neighbours of which there are too many.
 func (r Reason) String() string {
-	switch class := int(r) - int(ReasonLimitOf); {
-	case r == ReasonDeclared:
+	switch r {
+	case ReasonDeclared:
 		return "declared"
-	case r == ReasonLimit:
+	case ReasonLimit:
 		return "any"
-	case class <= len(standardTypes):
-		return standardTypes[class-1].Name
 	default:
-		return "other"
+		return className(int(r - ReasonLimitOf))
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 // inspectCommand looks at what an application has stored. It needs no key and changes nothing.
 type inspectCommand struct {
 	Watermarks inspectWatermarksCommand `cmd:"" help:"Show how far event time has come, and which source partition holds it back."`
+	Shared     inspectSharedCommand     `cmd:"" help:"Show identifiers that link nobody since many people share them, and what is nobody's by that."`
 }
 
 type inspectWatermarksCommand struct{ settingsFlags }
@@ -42,6 +44,47 @@ func (cmd inspectWatermarksCommand) Run(ctx context.Context, c *console) error {
 	fmt.Fprintln(out, "\nJOURNAL\tPARTITION\tWATERMARK\tSETTLED")
 	for number, times := range table.Partitions {
 		fmt.Fprintf(out, "%s\t%d\t%s\t%s\n", loaded.JournalTopic(), number, timeOrNone(times.Watermark), timeOrNone(times.Settled))
+	}
+	return out.Flush()
+}
+
+type inspectSharedCommand struct {
+	settingsFlags
+	All bool `help:"Show each candidate and each touch, and not only how many there are."`
+}
+
+// Help is shown by tributary inspect shared --help.
+func (inspectSharedCommand) Help() string {
+	return `Identifiers are shown as pseudonyms, with the type of their rank. TOUCHES named shared identifiers only: they are nobody's.
+CANDIDATES are identifiers that the shared one was seen with, the strongest first. Of both some are kept, at most 32 each.`
+}
+
+func (cmd inspectSharedCommand) Run(ctx context.Context, c *console) error {
+	loaded, err := cmd.load(c)
+	if err != nil {
+		return err
+	}
+	client, err := loaded.Kafka.Options(c.lookup)
+	if err != nil {
+		return err
+	}
+	all, err := service.Shared(ctx, client, &loaded.Settings)
+	if err != nil {
+		return err
+	}
+	out := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(out, "SHARED\tIDENTIFIER\tWHY\tTOUCHES\tCANDIDATES")
+	for _, s := range all {
+		fmt.Fprintf(out, "%s\t%v\t%s\t%d\t%d\n", s.ID.Type(), s.ID, s.Why, len(s.Touches), len(s.Candidates))
+		if !cmd.All {
+			continue
+		}
+		for _, id := range s.Candidates {
+			fmt.Fprintf(out, "  candidate\t%v\t%s\t\t\n", id, id.Type())
+		}
+		for _, t := range s.Touches {
+			fmt.Fprintf(out, "  touch\t%v\t%s\t\t\n", t.At, strings.Join([]string{t.Kind, t.Channel, t.Source, t.Campaign}, " "))
+		}
 	}
 	return out.Flush()
 }

@@ -56,6 +56,7 @@ func TestExitStatus(t *testing.T) {
 		{"import --mapping=testdata/july2018.mapping.yaml", wrongUse, "<files>"},
 		{"import --mapping=testdata/july2018.mapping.yaml /none/x.csv", failed, "open /none/x.csv"},
 		{"import --mapping=testdata/july2018.mapping.yaml --topic=a --out=b x.csv", wrongUse, "--topic and --out"},
+		{"inspect shared --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"inspect watermarks --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"config check --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"config check --set=partitions=0", failed, "flag: partitions: 0: must be 1 to 1024"},

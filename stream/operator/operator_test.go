@@ -42,6 +42,11 @@ func TestUnlinkAndForget(t *testing.T) {
 	if err := w.Share(t.Context(), "unlink-1", phone); err != nil { // once more changes nothing
 		t.Fatal(err)
 	}
+	w.send(`{"event_id":"call-1","type":"touch","occurred_at":"2026-03-02T10:00:00Z","identifiers":{"phone":"415 555 2671"},"touch":{"kind":"call","channel":"phone"}}`)
+	w.awaitShared("the call is nobody's, and known at the number", func(all []service.SharedIdentifier) bool {
+		return len(all) == 1 && all[0].Why == "declared" && all[0].ID.Type() == "phone" && len(all[0].Touches) == 1 &&
+			all[0].Touches[0].Kind == "call" && len(all[0].Candidates) == 4
+	})
 	if err := w.Forget(t.Context(), "forget-1", schemas.MillisOf(time.Now()), schemas.Identifier{Type: "email", Value: "Ann@Example.com"}); err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +65,9 @@ func TestUnlinkAndForget(t *testing.T) {
 		!slices.Contains(started.Settings, schemas.AuditSetting{Path: "partitions", Value: "3"}) {
 		t.Errorf("record of the start: %+v", started)
 	}
+	w.awaitShared("the call may have been Ann's", func(all []service.SharedIdentifier) bool {
+		return len(all) == 1 && len(all[0].Touches)+len(all[0].Candidates) == 0
+	})
 }
 
 // The number is declared shared in the settings with which the service begins again.
@@ -169,6 +177,27 @@ func (w *world) run() {
 		}
 		if err := svc.Close(); err != nil {
 			w.t.Error(err)
+		}
+	}
+}
+
+// awaitShared looks at the changelog until the condition holds.
+func (w *world) awaitShared(what string, holds func([]service.SharedIdentifier) bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		all, err := service.Shared(ctx, w.Client, w.Settings)
+		if err != nil {
+			w.t.Fatalf("in vain: %s: %v", what, err)
+		}
+		if holds(all) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			w.t.Fatalf("in vain: %s: %+v", what, all)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
