@@ -93,6 +93,12 @@ func (c *clerk) total() (n int) {
 	return n
 }
 
+func (c *clerk) questions() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked
+}
+
 func (c *clerk) quietPartitions() (numbers []int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,8 +214,8 @@ func TestQuietPartitions(t *testing.T) {
 	lane, stop := c.run(t, r, Config{IdleInterval: 10 * time.Millisecond, IdleAfter: 50 * time.Millisecond})
 	defer stop()
 	until(ctx, t, "the readable ones are quiet", func() bool { return slices.Equal(c.quietPartitions(), []int32{0, 2}) })
-	asked := c.asked
-	until(ctx, t, "it was asked again", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.asked > asked+20 })
+	asked := c.questions()
+	until(ctx, t, "it was asked again", func() bool { return c.questions() > asked+20 })
 	if quiet := c.quietPartitions(); !slices.Equal(quiet, []int32{0, 2}) {
 		t.Fatalf("%v are quiet; 1 has a record that was not read", quiet)
 	}

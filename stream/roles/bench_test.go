@@ -62,8 +62,10 @@ func newDesk(b *testing.B) *desk {
 	}
 	b.Cleanup(func() { store.Close() })
 	names := service.TopicsOf(s)
+	ingest := roles.NewIngest(roles.IngestConfig{Decide: decide, Topics: names, OutOfOrderness: time.Hour, Allowed: 365 * 24 * time.Hour, Count: func(*metrics.Ingested) {}})
+	ingest.Own(map[string][]int32{"events": {0}})
 	return &desk{
-		ingest:  roles.NewIngest(roles.IngestConfig{Decide: decide, Topics: names, OutOfOrderness: time.Hour, Allowed: 365 * 24 * time.Hour, Count: func(*metrics.Ingested) {}}),
+		ingest:  ingest,
 		journey: roles.NewJourney(attribution.New(config), store, names, func(*metrics.Journeyed) {}),
 		journal: names.Journal,
 	}

@@ -46,7 +46,9 @@ func newIngest(t *testing.T, count func(*metrics.Ingested)) *roles.Ingest {
 	names := service.TopicsOf(s)
 	names.Late.Bytes, names.DeadLetters.Bytes = 1<<20, 1<<20
 	names.Sources["events"] = 2
-	return roles.NewIngest(roles.IngestConfig{Decide: decide, Topics: names, OutOfOrderness: time.Minute, Allowed: time.Hour, Count: count})
+	task := roles.NewIngest(roles.IngestConfig{Decide: decide, Topics: names, OutOfOrderness: time.Minute, Allowed: time.Hour, Count: count})
+	task.Own(map[string][]int32{"events": {0, 1}})
+	return task
 }
 
 func clockTime(text string) schemas.Millis {

@@ -29,18 +29,20 @@ func (s *source) news() bool {
 // sources are the source partitions of a lane: as they are in the open transaction, and as they were before it.
 type sources map[lane.TopicPartition]*struct{ now, before source }
 
+// of is what is known of a partition. What is learned of one that the lane doesn't have is forgotten.
 func (s sources) of(p lane.TopicPartition) *source {
-	if _, ok := s[p]; !ok {
-		s[p] = new(struct{ now, before source })
+	if known, ok := s[p]; ok {
+		return &known.now
 	}
-	return &s[p].now
+	return new(source)
 }
 
 // noted replaces what is known of a partition by what was kept with its offset.
 func (s sources) noted(p lane.TopicPartition, note string) {
-	s.of(p)
-	s[p].now = source{Source: watermark.ParseNote(note)}
-	s[p].before = s[p].now
+	if known, ok := s[p]; ok {
+		known.now = source{Source: watermark.ParseNote(note)}
+		known.before = known.now
+	}
 }
 
 // own keeps the partitions that a lane has, and returns those that it has no longer.
@@ -53,7 +55,9 @@ func (s sources) own(partitions map[string][]int32) (gone []lane.TopicPartition)
 	}
 	for topic, numbers := range partitions {
 		for _, number := range numbers {
-			s.of(lane.TopicPartition{Topic: topic, Partition: number})
+			if p := (lane.TopicPartition{Topic: topic, Partition: number}); s[p] == nil {
+				s[p] = new(struct{ now, before source })
+			}
 		}
 	}
 	return gone

@@ -24,8 +24,8 @@ func (t *Journey) time(r *kgo.Record) error {
 	}
 	t.times[r.Partition] = times
 	t.ticked = t.ticked || m.Kind != watermark.Round
-	if m.Kind != watermark.Round || m.Round != watermark.LastRound {
-		return nil
+	if m.Kind != watermark.Round || m.Round != watermark.LastRound || m.Watermark < times.Settled {
+		return nil // a record with a newer time goes on with the timers
 	}
 	stamp, err := t.stamp(r)
 	if err == nil && t.work.Advance(r.Partition, times.Settled, timersAtOnce, stamp) {

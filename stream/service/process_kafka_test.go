@@ -100,6 +100,8 @@ func (w *world) settingsFile() string {
 		"lanes":           map[string]any{"ingest": s.Lanes.Ingest, "journey": s.Lanes.Journey},
 		"sessions":        map[string]any{"timeout": yamldoc.FormatDuration(s.Sessions.Timeout)},
 		"touch_unit":      s.TouchUnit,
+		"lateness":        map[string]any{"allowed": yamldoc.FormatDuration(s.Lateness.Allowed)},
+		"retention":       yamldoc.FormatDuration(s.Retention),
 		"lookback":        map[string]any{"default": yamldoc.FormatDuration(s.Lookback.Default), "by_kind": byKind},
 		"conversions":     conversions,
 		"models":          models,
@@ -268,7 +270,7 @@ func (p *process) ledger() metrics.Ledger {
 	ingest := func(outcome string) int64 { return values[`tributary_ingest_records_total{outcome="`+outcome+`"}`] }
 	journey := func(outcome string) int64 { return values[`tributary_journey_events_total{outcome="`+outcome+`"}`] }
 	return metrics.Ledger{Received: ingest("received"), Journaled: ingest("journaled"), Refused: ingest("refused"), Filtered: ingest("filtered"),
-		Applied: journey("applied"), Duplicate: journey("duplicate"), Late: journey("late"), Forgotten: journey("forgotten"), Shared: journey("shared"),
+		Applied: journey("applied"), Duplicate: journey("duplicate"), Late: ingest("late"), Forgotten: journey("forgotten"), Shared: journey("shared"),
 		Conflicts: values["tributary_journey_conflicts_total"]}
 }
 
