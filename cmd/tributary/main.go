@@ -23,6 +23,7 @@ type commands struct {
 	Run       runCommand       `cmd:"" help:"Run the service on Kafka."`
 	Attribute attributeCommand `cmd:"" help:"Attribute the conversions in files of events, without Kafka."`
 	Topics    topicsCommand    `cmd:"" help:"Look after the topics that the settings name."`
+	Replay    replayCommand    `cmd:"" help:"Feed late events, or any stretch of a topic, through the pipeline once more."`
 	Inspect   inspectCommand   `cmd:"" help:"Look at what an application has stored."`
 	Identity  identityCommand  `cmd:"" help:"Unlink shared identifiers, forget people."`
 	Health    healthCommand    `cmd:"" help:"Ask a running service how it is."`

@@ -17,6 +17,7 @@ type runCommand struct {
 	settingsFlags
 	logFlags
 	Roles      []string `enum:"ingest,journey" placeholder:"ROLE,…" help:"Roles to run: ingest, journey; else both."`
+	Beside     string   `placeholder:"ID" help:"Run another application, with topics and state of its own, that lives on what tributary replay --beside ID feeds it."`
 	InstanceID string   `name:"instance-id" placeholder:"NAME" help:"Name of this instance, the same after a restart: makes it a static group member; else $$TRIBUTARY_INSTANCE_ID. Without one the host's name is used and membership is not static."`
 }
 
@@ -25,7 +26,13 @@ func (cmd runCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	if err := loaded.RequireSources(); err != nil {
+	if cmd.Beside != "" {
+		other, err := loaded.Beside(cmd.Beside)
+		if err != nil {
+			return err
+		}
+		loaded.Settings = *other
+	} else if err := loaded.RequireSources(); err != nil {
 		return err
 	}
 	keys, warning, err := loaded.Identity.Keyring(c.lookup)

@@ -8,6 +8,7 @@ package roles
 
 // Topics names the topics that the roles read and write, and how they are written.
 type Topics struct {
+	Replay       string           // is ingested like a source, and tells nothing of time
 	Sources      map[string]int32 // with the number of their partitions; 0: not known
 	Journal      string
 	Changelog    string

@@ -2,6 +2,7 @@ package roles
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -107,7 +108,9 @@ func (t *Ingest) note(r *ingest.Result, late bool) {
 
 // Own is called with the partitions of the lane.
 func (t *Ingest) Own(partitions map[string][]int32) {
-	t.Count(&metrics.Ingested{Gone: t.sources.own(partitions)})
+	timed := maps.Clone(partitions)
+	delete(timed, t.Topics.Replay)
+	t.Count(&metrics.Ingested{Gone: t.sources.own(timed)})
 }
 
 // Noted is called with what Note returned when the partition's offset was last committed.

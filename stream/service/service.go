@@ -89,7 +89,7 @@ func TopicsOf(s *settings.Settings) roles.Topics {
 	for _, source := range s.Sources {
 		sources[source.Topic] = 0
 	}
-	return roles.Topics{Sources: sources, Journal: s.JournalTopic(), Changelog: s.ChangelogTopic(), Partitions: s.Partitions,
+	return roles.Topics{Sources: sources, Replay: s.ReplayTopic(), Journal: s.JournalTopic(), Changelog: s.ChangelogTopic(), Partitions: s.Partitions,
 		Attributions: s.Topics.Attributions, Protobuf: s.Output.Format == "protobuf",
 		Aliases: s.Topics.Aliases, DeadLetters: roles.Letters{Topic: s.Topics.DeadLetters}, Late: roles.Letters{Topic: s.Topics.Late}, Audit: s.Topics.Audit}
 }
@@ -226,7 +226,7 @@ func (s *Service) addIngest(decide *ingest.Ingest, number int) error {
 	lateness := s.Settings.Lateness
 	task := roles.NewIngest(roles.IngestConfig{Decide: decide, Topics: s.topics, OutOfOrderness: lateness.OutOfOrderness,
 		Allowed: lateness.Allowed, Count: s.Metrics.Ingested})
-	sources := slices.Sorted(maps.Keys(s.topics.Sources))
+	sources := append(slices.Sorted(maps.Keys(s.topics.Sources)), s.topics.Replay)
 	return s.add(RoleIngest, number, lane.Config{Topics: sources, IdleAfter: lateness.IdleAfter}, task)
 }
 

@@ -37,6 +37,9 @@ func Topics(s *settings.Settings) []topics.Topic {
 			"cleanup.policy": "delete", "retention.ms": strconv.FormatInt(s.Topics.AuditRetention.Milliseconds(), 10)}}),
 		internal(names.DeadLetters.Topic, topics.Topic{Partitions: 1, AnyPartitions: true, Configs: map[string]string{
 			"max.message.bytes": topics.MaxRecordBytesText}}),
+		// The broker's clock, since the records would else be as old as their events, and gone at once.
+		internal(names.Replay, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, Configs: map[string]string{
+			"cleanup.policy": "delete", "message.timestamp.type": "LogAppendTime", "max.message.bytes": topics.MaxRecordBytesText}}),
 		internal(names.Late.Topic, topics.Topic{Partitions: s.Partitions, AnyPartitions: true, Configs: map[string]string{
 			"max.message.bytes": topics.MaxRecordBytesText}}),
 	}

@@ -50,7 +50,7 @@ var beforeLimits = []Setting{
 	{Path: "kafka.sasl.user_file", Rule: filePath, Why: "file that holds the user's name; comes before user_env"},
 	{Path: "kafka.sasl.password_file", Rule: filePath, Why: "file that holds the password; comes before password_env"},
 
-	{Path: "sources", Default: "[{topic: events}]", Rule: anyList, Why: "topics that events come from; `run` needs at least one"},
+	{Path: "sources", Default: "[{topic: events}]", Rule: anyList, Why: "topics that events come from; `run` needs at least one, and `run --beside` none"},
 	{Path: "sources[].topic", Rule: topicName, Why: "name of the topic"},
 	{Path: "sources[].format", Default: "native", Rule: oneOf("native"), Why: "how its records are written: native is the contract's JSON"},
 

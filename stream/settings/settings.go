@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"fmt"
+	"path/filepath"
 	"time"
 
 	"tributary/stream/channels"
@@ -215,3 +217,22 @@ func (s *Settings) JournalTopic() string { return s.ApplicationID + "-journal" }
 
 // ChangelogTopic is the internal topic of row changes.
 func (s *Settings) ChangelogTopic() string { return s.ApplicationID + "-changelog" }
+
+// Beside returns settings for another application over the same cluster, with topics and state of its own, that has no
+// sources and lives on what is replayed to it.
+func (s *Settings) Beside(id string) (*Settings, error) {
+	if id == s.ApplicationID {
+		return nil, fmt.Errorf("application_id %s: it must be another one", id)
+	}
+	other := *s
+	other.ApplicationID = id
+	other.Sources = nil
+	for _, name := range []*string{&other.Topics.Attributions, &other.Topics.Aliases, &other.Topics.Late, &other.Topics.DeadLetters, &other.Topics.Audit} {
+		*name = id + "-" + *name
+	}
+	other.State.Dir = filepath.Join(filepath.Dir(s.State.Dir), filepath.Base(s.State.Dir)+"-"+id)
+	return &other, other.Validate()
+}
+
+// ReplayTopic is the topic of events that are fed through the pipeline once more.
+func (s *Settings) ReplayTopic() string { return s.ApplicationID + "-replay" }

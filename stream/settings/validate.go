@@ -77,7 +77,7 @@ var required = map[string]bool{"sources[].topic": true, "identity.types[].name":
 
 // topics must all be different: one that is read and written would feed itself.
 func (v *validation) topics() {
-	taken := map[string]string{v.JournalTopic(): "the journal", v.ChangelogTopic(): "the changelog"}
+	taken := map[string]string{v.JournalTopic(): "the journal", v.ChangelogTopic(): "the changelog", v.ReplayTopic(): "replays"}
 	claim := func(path, name string) {
 		if other, ok := taken[name]; ok && name != "" {
 			v.refuse(path, "%s: must differ from the topic of %s", quoted(name), other)
