@@ -359,9 +359,11 @@ func (s *step) settle(root ID, n Node, m *Message) {
 				s.out.Ledger.Duplicate++
 			case MetEqual:
 				s.out.Ledger.Duplicate++
+			case MetExpired:
+				s.out.Ledger.Expired++
 			}
 		}
-		if met != MetEqual && f.At <= n.Latest {
+		if met != MetEqual && met != MetExpired && f.At <= n.Latest {
 			d := Dirty{Root: root, Since: f.At, Cause: cause(m.Cause, CauseLateEvent)}
 			if met == MetConflict || f.Standing { // the delivery that counted until now may have another time
 				d.Since = 0

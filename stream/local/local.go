@@ -178,7 +178,7 @@ func (p *Pipeline) Finish() error {
 	p.commit()
 	l := p.work.Ledger
 	p.Ledger.Applied, p.Ledger.Duplicate, p.Ledger.Conflicts = l.Applied, l.Duplicate, l.Conflict
-	p.Ledger.Forgotten, p.Ledger.Shared = l.Forgotten, l.Shared
+	p.Ledger.Forgotten, p.Ledger.Shared, p.Ledger.Expired = l.Forgotten, l.Shared, l.Expired
 	return p.err
 }
 
@@ -188,6 +188,9 @@ func (p *Pipeline) stamp() attribution.Stamp {
 
 // Withheld is how often a final conversion would have had another revision.
 func (p *Pipeline) Withheld() int64 { return p.work.Withheld }
+
+// Expired is how many events were deleted because they are older than what is kept.
+func (p *Pipeline) Expired() int64 { return p.work.Expired }
 
 // Rows is called by the work.
 func (p *Pipeline) Rows(partition int32) attribution.Rows {
