@@ -8,7 +8,7 @@ import (
 	"tributary/schemas"
 )
 
-// Facts expire by sweeps: from time to time, and in steps of bounded size, a partition's journeys are looked through for
+// Facts, and the touches that shared identifiers keep, expire by sweeps: from time to time, and in steps of bounded size, a partition's journeys are looked through for
 // old events. Facts are in the order of time, so a journey without any costs one look. A timer for each journey would be one
 // more row for each touch of a new customer, in the changelog too. How far a sweep has come is a row.
 
@@ -18,7 +18,7 @@ const sweepEvery = 24 * time.Hour
 // sweep is how far the sweeps of a partition have come.
 type sweep struct {
 	before schemas.Millis // what is older goes, or went if the sweep is over
-	next   []byte         // where it goes on: a fact's key behind its kind; nil: it is over
+	next   []byte         // where it goes on: a key behind its partition; nil: it is over
 }
 
 // Expire deletes events that happened before a time, but for standing facts, from all journeys of the partition. It looks at
@@ -28,13 +28,16 @@ type sweep struct {
 // Of an event with several copies the earliest counts, so that they go together.
 func (r *Rows) Expire(before schemas.Millis, limit int) (deleted int, more bool) {
 	s := r.sweep()
+	if r.failed() {
+		return 0, false
+	}
 	if s.next == nil {
 		if before < s.before.Add(sweepEvery) {
 			return 0, false
 		}
 		s = sweep{before: before, next: []byte{}}
 	}
-	var old []rooted
+	var old []oldFact
 	old, s.next = r.old(s, limit)
 	for _, o := range old {
 		deleted += r.deleteEvent(o)
@@ -43,59 +46,69 @@ func (r *Rows) Expire(before schemas.Millis, limit int) (deleted int, more bool)
 	return deleted, s.next != nil
 }
 
-// rooted is a fact and the root that holds it.
-type rooted struct {
-	root identity.ID
+// swept are the kinds of rows that expire.
+var swept = [...]Kind{KindFact, KindKept}
+
+// oldFact is a fact that expires, and who holds it.
+type oldFact struct {
+	kind Kind
+	of   identity.ID
 	identity.Fact
 }
 
 // old returns committed facts that a sweep comes to, and where it goes on. What is not committed yet the next sweep finds.
-func (r *Rows) old(s sweep, limit int) (found []rooted, next []byte) {
-	if r.failed() {
-		return nil, nil
-	}
+func (r *Rows) old(s sweep, limit int) (found []oldFact, next []byte) {
 	it := r.batch.ranges.at(r.batch, r, nil)
 	if it == nil {
 		return nil, nil
 	}
-	kind := appendHead(nil, r.partition, KindFact)
-	it.SetBounds(append(kind[:len(kind):len(kind)], s.next...), after(kind))
-	for valid := it.First(); valid; limit-- {
-		key := it.Key()
-		if limit <= 0 {
-			return found, append([]byte{}, key[len(kind):]...)
+	for _, k := range swept {
+		head := appendHead(nil, r.partition, k)
+		from := append(head[:partitionBytes:partitionBytes], s.next...)
+		if string(from) < string(head) {
+			from = head
 		}
-		o := rooted{root: identity.ID(key[len(kind):])}
-		if o.At, o.Event, _ = factPlace(key); o.At >= s.before {
-			valid = it.SeekGE(after(key[:headBytes]))
-			continue
+		it.SetBounds(from, after(head))
+		for valid := it.First(); valid; limit-- {
+			key := it.Key()
+			if limit <= 0 {
+				return found, append([]byte{}, key[partitionBytes:]...)
+			}
+			if at, _, _ := factPlace(key); at >= s.before {
+				valid = it.SeekGE(after(key[:headBytes]))
+				continue
+			}
+			f, err := decodeFact(k, r.batch.keep(it.Value()))
+			if err != nil {
+				r.fail(k, err)
+				return nil, nil
+			}
+			f.At, f.Event, _ = factPlace(key)
+			found = append(found, oldFact{k, identity.ID(key[partitionBytes+1:]), f})
+			valid = it.Next()
 		}
-		f, err := decodeFact(KindFact, r.batch.keep(it.Value()))
-		if err != nil {
-			r.fail(KindFact, err)
-			return nil, nil
+		if err := it.Error(); err != nil {
+			r.batch.fail(fmt.Errorf("state: look for old facts: %w", err))
 		}
-		o.IDs, o.Home, o.Body = f.IDs, f.Home, f.Body
-		found = append(found, o)
-		valid = it.Next()
-	}
-	if err := it.Error(); err != nil {
-		r.batch.fail(fmt.Errorf("state: look for old facts: %w", err))
 	}
 	return found, nil
 }
 
 // deleteEvent deletes a fact and the other copies of its event, and returns 1 if the event was still there.
-func (r *Rows) deleteEvent(o rooted) int {
-	copies := r.Copies(o.root, o.Event)
+func (r *Rows) deleteEvent(o oldFact) int {
+	if o.kind == KindKept {
+		r.DeleteKept(o.of, o.Fact)
+		return 1
+	}
+	copies := r.Copies(o.of, o.Event)
 	if len(copies) == 0 {
 		return 0
 	}
-	r.DeleteFact(o.root, o.Fact)
+	r.DeleteFact(o.of, o.Fact)
 	for _, c := range copies[1:] {
-		for _, f := range r.FactsBetween(o.root, c.At, c.At) {
+		for _, f := range r.FactsBetween(o.of, c.At, c.At) {
 			if f.Event == o.Event {
-				r.DeleteFact(o.root, f)
+				r.DeleteFact(o.of, f)
 			}
 		}
 	}

@@ -29,6 +29,7 @@ func TestExpire(t *testing.T) {
 			root := roots[rng.IntN(len(roots))]
 			b.Rows(1).PutFact(root, f)
 			b.Rows(2).PutFact(root, f)
+			b.Rows(1).PutKept(root, identity.Fact{Event: f.Event, At: f.At, IDs: f.IDs})
 			name := fmt.Sprint(root, f.Event)
 			if at, ok := first[name]; !f.Standing && (!ok || f.At < at) {
 				first[name] = f.At
@@ -38,7 +39,14 @@ func TestExpire(t *testing.T) {
 		commit := func() { must(t, b.Commit(nil)); b = s.NewBatch() }
 		commit()
 		before, limit := schemas.Millis(rng.IntN(100))*day, 1+rng.IntN(20)
-		deleted := 0
+		deleted, kept := 0, 0
+		for _, root := range roots {
+			for _, f := range b.Rows(1).Kept(root) {
+				if f.At < before {
+					kept++
+				}
+			}
+		}
 		for more := true; more; {
 			var n int
 			n, more = b.Rows(1).Expire(before, limit)
@@ -58,11 +66,18 @@ func TestExpire(t *testing.T) {
 				want++
 			}
 		}
-		if left := eventsLeft(b.Rows(1), roots); deleted != want || !slices.Equal(left, sorted(written)) {
-			t.Fatalf("TRIBUTARY_SEED=%d: %d events deleted, want %d\nleft %v\nwant %v", seed, deleted, want, left, sorted(written))
+		if left := eventsLeft(b.Rows(1), roots); deleted != want+kept || !slices.Equal(left, sorted(written)) {
+			t.Fatalf("TRIBUTARY_SEED=%d: %d events deleted, want %d\nleft %v\nwant %v", seed, deleted, want+kept, left, sorted(written))
 		}
 		if left := eventsLeft(b.Rows(2), roots); len(left) != len(written)+want {
 			t.Fatalf("TRIBUTARY_SEED=%d: another partition has %d events left, want %d", seed, len(left), len(written)+want)
+		}
+		for _, root := range roots {
+			for _, f := range b.Rows(1).Kept(root) {
+				if f.At < before {
+					t.Fatalf("TRIBUTARY_SEED=%d: a kept touch of %v is left", seed, f.At)
+				}
+			}
 		}
 		must(t, b.Err())
 		b.Close()

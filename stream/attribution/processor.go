@@ -68,7 +68,7 @@ type Processor struct {
 	machine *identity.Machine
 	record  recorder
 	effects identity.Effects
-	kept    keptRows
+	rows    retainedRows // of the message at hand
 }
 
 // New returns a processor.

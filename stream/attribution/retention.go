@@ -42,26 +42,26 @@ func (w *Work) incomplete(conv journey.Conversion, now schemas.Millis) bool {
 	return from < w.horizon(now)
 }
 
-// keptRows take no facts from before a time, but for standing ones.
-type keptRows struct {
+// retainedRows take no facts from before a time, but for standing ones.
+type retainedRows struct {
 	Rows
 	since schemas.Millis
 }
 
-// keep returns the rows as the protocol should see them: it is good until the next call.
-func (w *Work) keep(rows Rows, stamp Stamp) identity.Rows {
+// retained returns the rows as the protocol should see them: it is good until the next call.
+func (w *Work) retained(rows Rows, stamp Stamp) identity.Rows {
 	since := w.horizon(stamp.Watermark)
 	if since == 0 {
 		return rows
 	}
-	w.kept = keptRows{rows, since}
-	return &w.kept
+	w.rows = retainedRows{rows, since}
+	return &w.rows
 }
 
 // PutFact implements identity.Rows.
-func (k *keptRows) PutFact(root identity.ID, f identity.Fact) identity.Met {
-	if f.At < k.since && !f.Standing {
+func (r *retainedRows) PutFact(root identity.ID, f identity.Fact) identity.Met {
+	if f.At < r.since && !f.Standing {
 		return identity.MetExpired
 	}
-	return k.Rows.PutFact(root, f)
+	return r.Rows.PutFact(root, f)
 }

@@ -60,7 +60,7 @@ type Stamp struct {
 func (w *Work) Message(partition int32, m *identity.Message, stamp Stamp) {
 	e := &w.effects
 	e.Reset()
-	w.machine.Step(w.keep(w.batch.Rows(partition), stamp), m, e)
+	w.machine.Step(w.retained(w.batch.Rows(partition), stamp), m, e)
 	for _, next := range e.Send {
 		w.out.Journal(int32(next.Partition(w.config.Partitions)), next)
 	}
