@@ -76,15 +76,15 @@ func New(c Config, store *state.Store, out Output) *Pipeline {
 	p.work = p.process.Begin(p, p)
 	p.Counts = metrics.Ingested{Refused: map[schemas.Reason]int64{}, Filtered: map[schemas.Reason]int64{}, Identifiers: map[metrics.Identifier]int64{}}
 	if c.Ingest != nil { // it may have only results to Add
-		p.Share(slices.SortedFunc(maps.Keys(c.Ingest.Shared), identity.Compare)...)
+		p.Share("settings", slices.SortedFunc(maps.Keys(c.Ingest.Shared), identity.Compare)...)
 	}
 	return p
 }
 
-// Share declares identifiers shared, as an operator does.
-func (p *Pipeline) Share(ids ...identity.ID) {
+// Share declares identifiers shared, as an operator does. Audit records that follow carry the name of the request.
+func (p *Pipeline) Share(request string, ids ...identity.ID) {
 	for _, id := range ids {
-		m := identity.Message{Kind: identity.KindShare, To: identity.Ref{ID: id}}
+		m := identity.Message{Kind: identity.KindShare, To: identity.Ref{ID: id}, Request: request}
 		p.Journal(int32(m.Partition(len(p.queues))), m)
 	}
 }
