@@ -220,8 +220,8 @@ func (s *step) note(p ID, n *Node, u ID, t schemas.Millis, link bool) (news bool
 	case !known:
 		nb = Neighbour{ID: u, First: t, Last: t, Link: link}
 		news = true
-	case nb.Link && !link:
-		nb.Last = max(nb.Last, t)
+	case nb.Link && !link: // no news, but whoever forgets has to know that the other one may remember
+		nb.First, nb.Last = min(nb.First, t), max(nb.Last, t)
 	case link && !nb.Link:
 		nb = Neighbour{ID: u, First: t, Last: t, Link: true}
 		news = true
@@ -278,6 +278,11 @@ func (s *step) edge(m *Message) {
 	}
 	if n.Forgotten(m.Time) {
 		s.spread(m.From.ID, order{cut: n.Cut})
+		for _, u := range m.IDs { // the others would hear of it by way of that one, if it were not shared
+			if u != v && u != m.From.ID {
+				s.spread(u, order{cut: n.Cut})
+			}
+		}
 		return
 	}
 	for _, u := range m.IDs {
@@ -359,9 +364,11 @@ func (s *step) settle(root ID, n Node, m *Message) {
 				s.out.Ledger.Duplicate++
 			case MetEqual:
 				s.out.Ledger.Duplicate++
+			case MetExpired:
+				s.out.Ledger.Expired++
 			}
 		}
-		if met != MetEqual && f.At <= n.Latest {
+		if met != MetEqual && met != MetExpired && f.At <= n.Latest {
 			d := Dirty{Root: root, Since: f.At, Cause: cause(m.Cause, CauseLateEvent)}
 			if met == MetConflict || f.Standing { // the delivery that counted until now may have another time
 				d.Since = 0

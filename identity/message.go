@@ -160,6 +160,7 @@ type Ledger struct {
 	Conflict  int64 // of the duplicates, those whose content differed
 	Forgotten int64 // filtered: at or before a forget
 	Shared    int64 // filtered: only shared identifiers
+	Expired   int64 // older than what is kept
 }
 
 // Sum adds o to l.
@@ -169,6 +170,7 @@ func (l *Ledger) Sum(o Ledger) {
 	l.Conflict += o.Conflict
 	l.Forgotten += o.Forgotten
 	l.Shared += o.Shared
+	l.Expired += o.Expired
 }
 
 // Reset empties e, keeping its memory.

@@ -51,4 +51,5 @@ const (
 	MetNothing  Met = iota // no delivery of this event: it is new
 	MetEqual               // an equal delivery: nothing was written
 	MetConflict            // a delivery with another time, content or identifiers: it was written beside it
+	MetExpired             // it is older than what is kept: nothing was written
 )

@@ -41,6 +41,7 @@ func specimens() []specimen {
 	conversion := identity.Conversion{ID: "order-1001", IDs: []identity.ID{cookie, phone}, Terms: terms, Out: true, Parked: true, Token: held, Erased: 1_700_000_200_000}
 	statement := identity.Statement{EventID: "e-9", Refund: true, At: 1_700_000_100_000, Name: "purchase", Amount: schemas.Money{Minor: -1, Currency: "JPY"}}
 	key := identity.ConversionKeyOf("order-1001")
+	unfinished := sweep{before: 1_700_000_000_250, next: cookie[:]}
 	return []specimen{
 		{"node", func(r *Rows) { r.PutNode(cookie, node) }, func(r *Rows) any { return r.Node(cookie) }, node},
 		{"node, a young root", func(r *Rows) { r.PutNode(phone, identity.Node{Degree: 1}) }, func(r *Rows) any { return r.Node(phone) }, identity.Node{Degree: 1}},
@@ -57,6 +58,7 @@ func specimens() []specimen {
 		{"statement", func(r *Rows) { r.PutStatement(key, statement.Key(), statement) }, func(r *Rows) any { return r.Statements(key) }, []identity.Statement{statement}},
 		{"watermark", func(r *Rows) { r.PutPlain(KindWatermark, []byte("events/3"), []byte{1, 2}) }, func(r *Rows) any { v, _ := r.Plain(KindWatermark, []byte("events/3")); return v }, []byte{1, 2}},
 		{"timer", func(r *Rows) { r.PutPlain(KindTimer, []byte{0, 9}, nil) }, func(r *Rows) any { _, ok := r.Plain(KindTimer, []byte{0, 9}); return ok }, true},
+		{"sweep", func(r *Rows) { r.PutPlain(KindSweep, nil, appendSweep(nil, unfinished)) }, func(r *Rows) any { return r.sweep() }, unfinished},
 	}
 }
 

@@ -29,7 +29,7 @@ func (w *Work) Advance(partition int32, settled schemas.Millis, limit int, stamp
 		w.finalize(partition, t, settled, stamp)
 	}
 	w.Finish()
-	return more
+	return more || w.expire(partition, settled, limit)
 }
 
 // finalize marks the conversion of a timer as final, if it is.

@@ -28,6 +28,7 @@ type world struct {
 	records []schemas.Attribution
 	work    *Work
 	batch   *state.Batch
+	now     schemas.Millis // watermark of the partition
 }
 
 type rowsOf struct{ *state.Batch }
@@ -87,7 +88,7 @@ func (w *world) run(messages ...identity.Message) {
 	for len(w.waiting) > 0 {
 		m := w.waiting[0]
 		w.waiting = w.waiting[1:]
-		w.work.Message(0, &m, Stamp{At: 1})
+		w.work.Message(0, &m, Stamp{At: 1, Watermark: w.now})
 	}
 }
 

@@ -20,6 +20,9 @@ type Config struct {
 	Key        identity.Key // names customers
 	// AllowedLateness is how long after a conversion, in time of events, it becomes final.
 	AllowedLateness time.Duration
+	// Retention is how long touches and activities are kept, in time of events, at least: so long as an answer that is not
+	// final can need them, and up to a day longer. 0: for ever.
+	Retention time.Duration
 }
 
 // Rows is the state of one partition.
@@ -36,6 +39,9 @@ type Rows interface {
 	Timers(before schemas.Millis, limit int) []state.Timer
 	PutTimer(t state.Timer)
 	DeleteTimer(t state.Timer)
+
+	// Expire deletes the facts that are older, in steps of at most limit, and says how many and whether there is more to do.
+	Expire(before schemas.Millis, limit int) (deleted int, more bool)
 }
 
 // Batch is the state of all partitions of one transaction.
@@ -62,10 +68,14 @@ type Processor struct {
 	machine *identity.Machine
 	record  recorder
 	effects identity.Effects
+	rows    retainedRows // of the message at hand
 }
 
 // New returns a processor.
 func New(c Config) *Processor {
+	if c.Retention > 0 {
+		c.Retention = max(c.Retention, c.Rules.Reach()+c.AllowedLateness+sweepSlack)
+	}
 	return &Processor{
 		config:  c,
 		machine: identity.NewMachine(c.Limits),

@@ -42,7 +42,7 @@ func (w *Work) revise(h *identity.Held, customer string, path journey.Path, with
 		return false
 	}
 	why := w.causeOf(c, h)
-	if wasFinal && !why.RevisesFinal() {
+	if wasFinal && (!why.RevisesFinal() || why != identity.CauseErasure && w.incomplete(path.Conversion, c.watermark)) {
 		w.Withheld++
 		return false
 	}

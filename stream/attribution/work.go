@@ -18,6 +18,7 @@ type Work struct {
 	Ledger identity.Ledger // how the fresh messages of this work ended
 	// Withheld counts the times that a final conversion would have had a new revision if it were not final.
 	Withheld int64
+	Expired  int64 // events deleted because they are older than what is kept
 	// Shared counts the identifiers that became shared.
 	Shared map[identity.Reason]int64
 }
@@ -59,7 +60,7 @@ type Stamp struct {
 func (w *Work) Message(partition int32, m *identity.Message, stamp Stamp) {
 	e := &w.effects
 	e.Reset()
-	w.machine.Step(w.batch.Rows(partition), m, e)
+	w.machine.Step(w.retained(w.batch.Rows(partition), stamp), m, e)
 	for _, next := range e.Send {
 		w.out.Journal(int32(next.Partition(w.config.Partitions)), next)
 	}

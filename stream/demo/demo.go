@@ -94,7 +94,7 @@ func Run(ctx context.Context, c Config) (result Result, err error) {
 
 func settledOf(m *metrics.Metrics) int64 {
 	l := m.Ledger()
-	return l.Applied + l.Duplicate + l.Refused + l.Late + l.Filtered + l.Forgotten + l.Shared
+	return l.Applied + l.Duplicate + l.Refused + l.Late + l.Filtered + l.Forgotten + l.Shared + l.Expired
 }
 
 // send produces every event to the first source topic.

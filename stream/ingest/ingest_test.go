@@ -251,3 +251,20 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// What is declared shared stands last, so that it holds only what nobody else can hold.
+func TestSharedStandLast(t *testing.T) {
+	in := newIngest(t)
+	in.Shared = ingest.SharedOf(in.Normalizer, []schemas.Identifier{{Type: "phone", Value: "+1 415 555 2671"}, {Type: "email", Value: "Sales@Example.com"}})
+	for record, want := range map[string]string{
+		`{"event_id":"e1","type":"identify","occurred_at":1,"identifiers":{"email":"sales@example.com","phone":"(415) 555-2671","anonymous_id":"c-1"}}`: "event to anonymous_id [anonymous_id email phone] at 1970-01-01T00:00:00.001Z",
+		`{"event_id":"e2","type":"identify","occurred_at":1,"identifiers":{"phone":"(415) 555-2671"}}`:                                                  "event to phone [phone] at 1970-01-01T00:00:00.001Z",
+		`{"event_id":"e3","type":"conversion","occurred_at":1,"identifiers":{"phone":"(415) 555-2671","anonymous_id":"c-1"},"conversion":{"name":"x"}}`: "conversion e3 [anonymous_id phone] at 1970-01-01T00:00:00.001Z: e3 states x of 0 XXX",
+		`{"event_id":"e4","type":"identify","occurred_at":1,"identifiers":{"email":"ann@example.com","phone":"(415) 555-2672"}}`:                        "event to email [email phone] at 1970-01-01T00:00:00.001Z",
+	} {
+		r := in.Record([]byte(record), now)
+		if got := answer(in, &r); got != want {
+			t.Errorf("%s\n got %s\nwant %s", record, got, want)
+		}
+	}
+}

@@ -29,11 +29,22 @@ type timed struct {
 	partitions int32
 }
 
-// newTimed delays each delivery by up to spread times the disorder that is allowed: up to 1, nothing is late.
-func newTimed(t testing.TB, seed uint64, spread float64) *timed {
+// newTimed delays each delivery by up to spread times the disorder that is allowed: up to 1, nothing is late. With a
+// retention no event id comes at two times, for it is not remembered for longer than its event; and no identifier becomes
+// shared, for then what an event linked that has expired is not linked again.
+func newTimed(t testing.TB, seed uint64, spread float64, retention time.Duration) *timed {
 	r := rand.New(rand.NewPCG(seed, 0))
 	w := &timed{reader: newReader(t), r: r, deliveries: reference.Population(r, 3+r.IntN(40)), partitions: 1 + r.Int32N(16)}
 	w.line = reference.Timeline{Rules: reference.RandomRules(r), OutOfOrderness: r.Int64N(day), Allowed: r.Int64N(20) * day}
+	if retention > 0 {
+		w.line.Rules.Degree, w.line.Rules.Alike = 0, nil
+		first := map[string]int64{}
+		w.deliveries = slices.DeleteFunc(w.deliveries, func(d reference.Delivery) bool {
+			at, again := first[d.EventID()]
+			first[d.EventID()] = cmp.Or(at, d.At())
+			return again && at != d.At()
+		})
+	}
 	delay := make([]int64, len(w.deliveries))
 	order := make([]int, len(w.deliveries))
 	for i := range order {
@@ -59,6 +70,7 @@ func newTimed(t testing.TB, seed uint64, spread float64) *timed {
 	config.Attribution.AllowedLateness = time.Duration(w.line.Allowed) * time.Millisecond
 	config.Attribution.Limits.ChunkBytes = 1 + r.IntN(2000)
 	config.BatchMessages = 1 + r.IntN(50)
+	config.Attribution.Retention = retention
 	w.pipeline = local.New(config, w.store, w.reader)
 	return w
 }
@@ -89,10 +101,11 @@ func (w *timed) settle() string {
 
 // Every final record is what the reference answers for what had arrived when it became final, and stays it.
 func TestFinalRecordsEqualTheReference(t *testing.T) {
-	finals, late, withheld := 0, int64(0), int64(0)
+	finals, late, withheld, expired := 0, int64(0), int64(0), int64(0)
 	all := seeds(t, 800)
 	for _, seed := range all {
-		w := newTimed(t, seed, []float64{0, 0.5, 1, 3}[seed%4])
+		retention := []time.Duration{0, 1}[seed/4%2] // 1: as short as it can be, which changes no answer
+		w := newTimed(t, seed, []float64{0, 0.5, 1, 3}[seed%4], retention)
 		for i, d := range w.deliveries {
 			if w.deliver(d) && seed%4 < 3 {
 				t.Errorf("delivery %d is late", i)
@@ -115,10 +128,11 @@ func TestFinalRecordsEqualTheReference(t *testing.T) {
 		finals += w.line.Finals()
 		late += w.pipeline.Ledger.Late
 		withheld += w.pipeline.Withheld()
+		expired += w.pipeline.Expired()
 		w.store.Close()
 	}
-	t.Logf("%d conversions final, %d events late, %d revisions withheld", finals, late, withheld)
-	if len(all) > 50 && (finals == 0 || late == 0 || withheld == 0) {
+	t.Logf("%d conversions final, %d events late, %d revisions withheld, %d events expired", finals, late, withheld, expired)
+	if len(all) > 50 && (finals == 0 || late == 0 || withheld == 0 || expired == 0) {
 		t.Error("nothing was tried")
 	}
 }
@@ -128,7 +142,7 @@ func TestFinalRecordsEqualTheReference(t *testing.T) {
 func TestBackfillRevisesFinalRecords(t *testing.T) {
 	revised := 0
 	for _, seed := range seeds(t, 400) {
-		w := newTimed(t, seed, 1)
+		w := newTimed(t, seed, 1, 0)
 		i := 0
 		for ; i < len(w.deliveries) && w.line.Finals() == 0; i++ {
 			w.deliver(w.deliveries[i])
@@ -169,7 +183,7 @@ func TestBackfillRevisesFinalRecords(t *testing.T) {
 func TestEveryTokenAtRestHasOneTimer(t *testing.T) {
 	tokens := 0
 	for _, seed := range seeds(t, 200) {
-		w := newTimed(t, seed, 1)
+		w := newTimed(t, seed, 1, 1)
 		check := func() {
 			n, fault := w.checkTimers()
 			if tokens += n; fault != "" {

@@ -76,15 +76,15 @@ func New(c Config, store *state.Store, out Output) *Pipeline {
 	p.work = p.process.Begin(p, p)
 	p.Counts = metrics.Ingested{Refused: map[schemas.Reason]int64{}, Filtered: map[schemas.Reason]int64{}, Identifiers: map[metrics.Identifier]int64{}}
 	if c.Ingest != nil { // it may have only results to Add
-		p.Share(slices.SortedFunc(maps.Keys(c.Ingest.Shared), identity.Compare)...)
+		p.Share("settings", slices.SortedFunc(maps.Keys(c.Ingest.Shared), identity.Compare)...)
 	}
 	return p
 }
 
-// Share declares identifiers shared, as an operator does.
-func (p *Pipeline) Share(ids ...identity.ID) {
+// Share declares identifiers shared, as an operator does. Audit records that follow carry the name of the request.
+func (p *Pipeline) Share(request string, ids ...identity.ID) {
 	for _, id := range ids {
-		m := identity.Message{Kind: identity.KindShare, To: identity.Ref{ID: id}}
+		m := identity.Message{Kind: identity.KindShare, To: identity.Ref{ID: id}, Request: request}
 		p.Journal(int32(m.Partition(len(p.queues))), m)
 	}
 }
@@ -178,7 +178,7 @@ func (p *Pipeline) Finish() error {
 	p.commit()
 	l := p.work.Ledger
 	p.Ledger.Applied, p.Ledger.Duplicate, p.Ledger.Conflicts = l.Applied, l.Duplicate, l.Conflict
-	p.Ledger.Forgotten, p.Ledger.Shared = l.Forgotten, l.Shared
+	p.Ledger.Forgotten, p.Ledger.Shared, p.Ledger.Expired = l.Forgotten, l.Shared, l.Expired
 	return p.err
 }
 
@@ -188,6 +188,9 @@ func (p *Pipeline) stamp() attribution.Stamp {
 
 // Withheld is how often a final conversion would have had another revision.
 func (p *Pipeline) Withheld() int64 { return p.work.Withheld }
+
+// Expired is how many events were deleted because they are older than what is kept.
+func (p *Pipeline) Expired() int64 { return p.work.Expired }
 
 // Rows is called by the work.
 func (p *Pipeline) Rows(partition int32) attribution.Rows {

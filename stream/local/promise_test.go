@@ -173,7 +173,7 @@ func run(t testing.TB, r *rand.Rand, all []reference.Delivery, rl reference.Rule
 	for i, s := range all {
 		if i == since && i > 0 {
 			config.Ingest.Shared = declared
-			p.Share(slices.Collect(maps.Keys(declared))...)
+			p.Share("unlink", slices.Collect(maps.Keys(declared))...)
 		}
 		if result := p.Event(s.JSON(), schemas.Millis(s.At())); result.Refusal != nil {
 			t.Fatalf("%v: %s", result.Refusal, s.JSON())

@@ -25,10 +25,11 @@ type story struct {
 	timed          bool      // the input has a watermark
 }
 
-// arrival is an event that arrives, as JSON.
+// arrival is an event that arrives, as JSON, or what an operator unlinks.
 type arrival struct {
 	event    []byte
 	replayed bool
+	unlinked []schemas.Identifier
 }
 
 // parseStories reads a file of stories with empty lines between them. Errors name file and line.
@@ -89,14 +90,39 @@ func (s *story) parse() error {
 			s.ordered = true
 			continue
 		}
+		if names, ok := strings.CutPrefix(line, "unlink "); ok {
+			unlinked, err := s.unlinked(names)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("%s:%d: %w", s.file, s.line+i, err))
+			}
+			s.events = append(s.events, arrival{unlinked: unlinked})
+			continue
+		}
 		line, replayed := strings.CutPrefix(line, "replay ")
 		event, err := s.event(line, len(s.events)+1)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s:%d: %w", s.file, s.line+i, err))
 		}
-		s.events = append(s.events, arrival{event, replayed})
+		s.events = append(s.events, arrival{event: event, replayed: replayed})
 	}
 	return errors.Join(faults...)
+}
+
+// unlinked are the identifiers of a line.
+func (s *story) unlinked(line string) (all []schemas.Identifier, err error) {
+	w, err := wordsOf("unlink " + line)
+	if err != nil {
+		return nil, err
+	}
+	for typ, values := range w.identifiers(s.settings) {
+		for _, value := range values {
+			all = append(all, schemas.Identifier{Type: typ, Value: value})
+		}
+	}
+	if len(all) == 0 || len(w.plain)+len(w.named) > 0 {
+		return nil, errors.New("only identifiers can be unlinked")
+	}
+	return all, nil
 }
 
 // event is the JSON of an event's line.
@@ -297,6 +323,7 @@ func TestScenarioFaults(t *testing.T) {
 		"touch t=10:00 click chanel=x more words\n----\nanswer":                  `s.txt:1: words not understood: more words chanel`,
 		"touch t=10:00 channel=x channel=y\n----\nanswer":                        `s.txt:1: words not understood: channel`,
 		"touch t=10:00 email=\"ann\n----\nanswer":                                `s.txt:1: a quote that does not end`,
+		"unlink ann t=10:00\n----\nanswer":                                       `s.txt:1: only identifiers can be unlinked`,
 		"# Sentence.\nsettings touch_unit: visit\ntouch t=10:00\n----\nanswer":   `s.txt:2:22: touch_unit: visit: must be touch or session`,
 		"identify t=10:00 email=a@b\n----\nx\n\n\nsettings lookbac: 3d\n----\nx": `s.txt:6:10: unknown key "lookbac", did you mean "lookback"?`,
 	} {

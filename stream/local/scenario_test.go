@@ -87,9 +87,9 @@ func (s *story) play(t *testing.T) string {
 // deliver plays the events in their order. Everything that follows from one happens before the next comes, so that the
 // revisions on the way are those of this order and of no chance.
 func (s *story) deliver(t *testing.T, partitions int) *outcome {
-	return s.run(t, partitions, false, func(p *local.Pipeline) {
+	return s.run(t, partitions, false, func(p *local.Pipeline, in *ingest.Ingest) {
 		for _, e := range s.events {
-			e.send(p)
+			e.send(p, in)
 			if err := p.Finish(); err != nil {
 				t.Fatal(err)
 			}
@@ -101,9 +101,9 @@ func (s *story) deliver(t *testing.T, partitions int) *outcome {
 func (s *story) shuffle(t *testing.T, r *rand.Rand, partitions, times int) *outcome {
 	events := slices.Repeat(s.events, times)
 	r.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-	return s.run(t, partitions, r.IntN(2) == 0, func(p *local.Pipeline) {
+	return s.run(t, partitions, r.IntN(2) == 0, func(p *local.Pipeline, in *ingest.Ingest) {
 		for _, e := range events {
-			e.send(p)
+			e.send(p, in)
 			for range r.IntN(3) {
 				p.Step(r.Int32N(int32(partitions)), 1+r.IntN(4))
 			}
@@ -114,15 +114,19 @@ func (s *story) shuffle(t *testing.T, r *rand.Rand, partitions, times int) *outc
 	})
 }
 
-func (a arrival) send(p *local.Pipeline) {
-	if a.replayed {
+func (a arrival) send(p *local.Pipeline, in *ingest.Ingest) {
+	switch {
+	case a.event == nil:
+		ids, _ := in.Normalizer.IDs(a.unlinked, nil)
+		p.Share("unlink", ids...)
+	case a.replayed:
 		p.Replay(a.event, clock)
-	} else {
+	default:
 		p.Event(a.event, clock)
 	}
 }
 
-func (s *story) run(t *testing.T, partitions int, everyBatch bool, deliver func(*local.Pipeline)) *outcome {
+func (s *story) run(t *testing.T, partitions int, everyBatch bool, deliver func(*local.Pipeline, *ingest.Ingest)) *outcome {
 	store, err := state.OpenMemory()
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +137,7 @@ func (s *story) run(t *testing.T, partitions int, everyBatch bool, deliver func(
 	config.Timed, config.OutOfOrderness = s.timed, s.settings.Lateness.OutOfOrderness
 	out := &outcome{reader: newReader(t), history: map[string][]schemas.Attribution{}, aliases: map[string]string{}}
 	p := local.New(config, store, out)
-	deliver(p)
+	deliver(p, config.Ingest)
 	if err := p.Finish(); err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +145,7 @@ func (s *story) run(t *testing.T, partitions int, everyBatch bool, deliver func(
 		t.Errorf("%s:%d: the ledger does not add up: %+v", s.file, s.line, p.Ledger)
 	}
 	out.records = recordsLine(p)
+	out.shared = sharedIn(t, store, partitions)
 	out.withheld = p.Withheld()
 	return out
 }
@@ -179,6 +184,7 @@ type outcome struct {
 	aliases map[string]string
 	audit   []schemas.Audit
 	records string
+	shared  []attribution.Shared
 	// withheld is how many revisions of final conversions did not come out.
 	withheld int64
 }
@@ -201,7 +207,11 @@ func (o *outcome) newest() string {
 			lines = append(lines, answerLines(a)...)
 		}
 	}
-	return strings.Join(append(lines, o.customers()...), "\n")
+	lines = append(lines, o.customers()...)
+	for i := range o.shared {
+		lines = append(lines, sharedLine(&o.shared[i], false))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (o *outcome) String() string {
@@ -215,7 +225,11 @@ func (o *outcome) String() string {
 			o.checkAliases(id)
 		}
 	}
-	lines = append(append(lines, o.customers()...), o.receipts()...)
+	lines = append(lines, o.customers()...)
+	for i := range o.shared {
+		lines = append(lines, sharedLine(&o.shared[i], true))
+	}
+	lines = append(lines, o.receipts()...)
 	if o.records != "" {
 		lines = append(lines, o.records)
 	}
@@ -232,6 +246,9 @@ func (o *outcome) checkAliases(id string) {
 		before, after := all[i-1].CustomerID, all[i].CustomerID
 		if all[i].Cause != schemas.CauseIdentityMerge || before == after || before == "" {
 			continue
+		}
+		if slices.ContainsFunc(all[i:], func(a schemas.Attribution) bool { return a.Cause == schemas.CauseIdentitySplit }) {
+			continue // which withdrew the alias
 		}
 		at := before
 		for range len(o.aliases) {
@@ -264,6 +281,59 @@ func (o *outcome) customers() []string {
 	}
 	slices.Sort(groups)
 	return []string{"customers: " + strings.Join(groups, " | ")}
+}
+
+// sharedIn are the shared identifiers of a store, in their order.
+func sharedIn(t *testing.T, store *state.Store, partitions int) (all []attribution.Shared) {
+	batch := store.NewBatch()
+	defer batch.Close()
+	for partition := range int32(partitions) {
+		err := store.Entries(partition, func(e state.Entry) bool {
+			id, node, ok, err := state.NodeEntry(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok && node.Shared {
+				found, err := attribution.SharedOf(batch.Rows(partition), id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, found)
+			}
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.SortFunc(all, func(a, b attribution.Shared) int { return identity.Compare(a.ID, b.ID) })
+	return all
+}
+
+// sharedLine is a shared identifier, why it is, how many identifiers of each type it was seen with, and the touches that are
+// nobody's by it.
+func sharedLine(s *attribution.Shared, why bool) string {
+	line := "shared: " + s.ID.Type()
+	if why {
+		line += " (" + s.Why + ")"
+	}
+	of := map[string]int{}
+	var types []string
+	for _, id := range s.Candidates {
+		if of[id.Type()]++; of[id.Type()] == 1 {
+			types = append(types, id.Type())
+		}
+	}
+	for i, typ := range types {
+		types[i] = fmt.Sprintf("%d %s", of[typ], typ)
+	}
+	if len(types) > 0 {
+		line += ", seen with " + strings.Join(types, ", ")
+	}
+	for _, touch := range s.Touches {
+		line += fmt.Sprintf("; nobody's: %s %s", touch.Channel, said(touch.At))
+	}
+	return line
 }
 
 // receipts sums up the audit records of each request, in the order of the first.

@@ -2,7 +2,7 @@
 // tributary_<part>_<thing>_<unit>; labels are few and bounded, and never a customer.
 //
 // The ledger: every record that ingest received ends in exactly one of refused, filtered, late and journaled, and every
-// journaled event in exactly one of applied, duplicate and filtered (forgotten, shared):
+// journaled event in exactly one of applied, duplicate and filtered (forgotten, shared, expired):
 //
 //	tributary_ingest_records_total{outcome="received"}
 //	  = {outcome="refused"} + {outcome="filtered"} + {outcome="late"} + {outcome="journaled"}
@@ -43,6 +43,7 @@ type Metrics struct {
 	revisions   *prometheus.CounterVec
 	shared      *prometheus.CounterVec
 	withheld    prometheus.Counter
+	expired     prometheus.Counter
 	times       times
 	audits      *prometheus.CounterVec
 
@@ -53,6 +54,7 @@ type Metrics struct {
 type ledger struct {
 	received, journaled, refused, filtered, late     atomic.Int64
 	applied, duplicate, forgotten, shared, conflicts atomic.Int64
+	expired                                          atomic.Int64
 	messages, revisions, erasures                    atomic.Int64
 }
 
@@ -84,9 +86,10 @@ func New(version string) *Metrics {
 	m.conflicts = counter("tributary_journey_conflicts_total", "Duplicates whose content differed from the first delivery.")
 	m.revisions = counters("tributary_attribution_revisions_total", "Revisions emitted, by change and cause.", "change", "cause")
 	m.shared = counters("tributary_journey_shared_identifiers_total", "Identifiers that became shared: declared, or by the type of neighbours of which there were too many.", "reason")
+	m.expired = counter("tributary_state_expired_events_total", "Events deleted from journeys because they are older than the retention.")
 	m.withheld = counter("tributary_attribution_withheld_revisions_total", "Revisions that were not emitted because the conversion is final.")
 	m.audits = counters("tributary_audit_records_total", "Records of what was erased and unlinked, by kind.", "kind")
-	for _, outcome := range []string{"applied", "duplicate", "forgotten", "shared"} {
+	for _, outcome := range []string{"applied", "duplicate", "forgotten", "shared", "expired"} {
 		m.events.WithLabelValues(outcome)
 	}
 	m.times.register(m.registry)
@@ -151,6 +154,7 @@ type Journeyed struct {
 	Withheld  int64                     // revisions that were not emitted because the conversion is final
 	Shared    map[identity.Reason]int64 // identifiers that became shared
 	Audits    map[schemas.AuditKind]int64
+	Expired   int64 // events deleted because they are older than the retention
 
 	Times map[int32]watermark.Times // of partitions of the journal
 	Gone  []int32                   // the lane has them no longer
@@ -176,6 +180,7 @@ func (m *Metrics) Journeyed(j *Journeyed) {
 	add(m.events.WithLabelValues("duplicate"), &m.ledger.duplicate, j.Ledger.Duplicate)
 	add(m.events.WithLabelValues("forgotten"), &m.ledger.forgotten, j.Ledger.Forgotten)
 	add(m.events.WithLabelValues("shared"), &m.ledger.shared, j.Ledger.Shared)
+	add(m.events.WithLabelValues("expired"), &m.ledger.expired, j.Ledger.Expired)
 	add(m.conflicts, &m.ledger.conflicts, j.Ledger.Conflict)
 	for r, n := range j.Revisions {
 		m.revisions.WithLabelValues(string(r.Change), string(r.Cause)).Add(float64(n))
@@ -189,6 +194,7 @@ func (m *Metrics) Journeyed(j *Journeyed) {
 		m.audits.WithLabelValues(string(kind)).Add(float64(n))
 	}
 	m.ledger.erasures.Add(j.Audits[schemas.AuditErasure])
+	m.expired.Add(float64(j.Expired))
 }
 
 // Lane registers what a lane counts. role and number tell it apart from the others of the process.
@@ -237,6 +243,7 @@ type Ledger struct {
 	Received, Journaled, Refused, Filtered, Late int64 // at ingest
 	Applied, Duplicate                           int64 // at journeys
 	Forgotten, Shared                            int64 // at journeys: filtered
+	Expired                                      int64 // at journeys: filtered, older than what is kept
 	Conflicts                                    int64 // of Duplicate
 }
 
@@ -244,7 +251,8 @@ type Ledger struct {
 func (m *Metrics) Ledger() Ledger {
 	l := &m.ledger
 	return Ledger{Received: l.received.Load(), Journaled: l.journaled.Load(), Refused: l.refused.Load(), Filtered: l.filtered.Load(), Late: l.late.Load(),
-		Applied: l.applied.Load(), Duplicate: l.duplicate.Load(), Forgotten: l.forgotten.Load(), Shared: l.shared.Load(), Conflicts: l.conflicts.Load()}
+		Applied: l.applied.Load(), Duplicate: l.duplicate.Load(), Forgotten: l.forgotten.Load(), Shared: l.shared.Load(), Expired: l.expired.Load(),
+		Conflicts: l.conflicts.Load()}
 }
 
 // Messages is how many journal messages were handled, without those about time, and Revisions how many records were emitted, by transactions that
@@ -258,5 +266,5 @@ func (m *Metrics) Erasures() int64 { return m.ledger.erasures.Load() }
 // Settled reports whether every record received has ended somewhere: received = applied + duplicate + refused + late +
 // filtered.
 func (l Ledger) Settled() bool {
-	return l.Received == l.Applied+l.Duplicate+l.Refused+l.Late+l.Filtered+l.Forgotten+l.Shared
+	return l.Received == l.Applied+l.Duplicate+l.Refused+l.Late+l.Filtered+l.Forgotten+l.Shared+l.Expired
 }

@@ -13,6 +13,7 @@ import (
 
 	"tributary/identity"
 	"tributary/schemas"
+	"tributary/stream/attribution"
 	"tributary/stream/embedded"
 	"tributary/stream/metrics"
 	"tributary/stream/operator"
@@ -43,7 +44,7 @@ func TestUnlinkAndForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.send(`{"event_id":"call-1","type":"touch","occurred_at":"2026-03-02T10:00:00Z","identifiers":{"phone":"415 555 2671"},"touch":{"kind":"call","channel":"phone"}}`)
-	w.awaitShared("the call is nobody's, and known at the number", func(all []service.SharedIdentifier) bool {
+	w.awaitShared("the call is nobody's, and known at the number", func(all []attribution.Shared) bool {
 		return len(all) == 1 && all[0].Why == "declared" && all[0].ID.Type() == "phone" && len(all[0].Touches) == 1 &&
 			all[0].Touches[0].Kind == "call" && len(all[0].Candidates) == 4
 	})
@@ -65,7 +66,7 @@ func TestUnlinkAndForget(t *testing.T) {
 		!slices.Contains(started.Settings, schemas.AuditSetting{Path: "partitions", Value: "3"}) {
 		t.Errorf("record of the start: %+v", started)
 	}
-	w.awaitShared("the call may have been Ann's", func(all []service.SharedIdentifier) bool {
+	w.awaitShared("the call may have been Ann's", func(all []attribution.Shared) bool {
 		return len(all) == 1 && len(all[0].Touches)+len(all[0].Candidates) == 0
 	})
 }
@@ -182,7 +183,7 @@ func (w *world) run() {
 }
 
 // awaitShared looks at the changelog until the condition holds.
-func (w *world) awaitShared(what string, holds func([]service.SharedIdentifier) bool) {
+func (w *world) awaitShared(what string, holds func([]attribution.Shared) bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
 	defer cancel()

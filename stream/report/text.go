@@ -29,7 +29,7 @@ func WriteLedger(w io.Writer, l metrics.Ledger) {
 		{"duplicate", l.Duplicate, "delivered before"},
 		{"refused", l.Refused, "in the dead letters, with the reason"},
 		{"late", l.Late, "too old for its journey"},
-		{"filtered", l.Filtered + l.Forgotten + l.Shared, "without consent, forgotten, or of nobody in particular"},
+		{"filtered", l.Filtered + l.Forgotten + l.Shared + l.Expired, "without consent, forgotten, expired, or of nobody in particular"},
 	}
 	var sum int64
 	for _, r := range rows {

@@ -123,7 +123,8 @@ func (t *Journey) Commit(positions map[int32]lane.Position) error {
 	if err := t.batch.Commit(at); err != nil {
 		return err
 	}
-	t.pending.Ledger, t.pending.Withheld, t.pending.Shared = t.work.Ledger, t.work.Withheld, t.work.Shared
+	t.pending.Ledger, t.pending.Shared = t.work.Ledger, t.work.Shared
+	t.pending.Withheld, t.pending.Expired = t.work.Withheld, t.work.Expired
 	t.count(&t.pending)
 	t.reset()
 	return nil

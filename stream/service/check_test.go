@@ -180,7 +180,7 @@ func (w *world) checkLedger() {
 	w.t.Helper()
 	l := w.ledger()
 	if w.crashed {
-		if l.Received > w.sent || l.Refused > int64(len(w.refused)) || l.Filtered > w.filtered || l.Applied+l.Duplicate+l.Forgotten+l.Shared > w.sent {
+		if l.Received > w.sent || l.Refused > int64(len(w.refused)) || l.Filtered > w.filtered || l.Applied+l.Duplicate+l.Forgotten+l.Shared+l.Expired > w.sent {
 			w.t.Errorf("ledger %+v counts something twice: %d sent, %d to be refused, %d filtered", l, w.sent, len(w.refused), w.filtered)
 		}
 		return

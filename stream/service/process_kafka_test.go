@@ -271,6 +271,7 @@ func (p *process) ledger() metrics.Ledger {
 	journey := func(outcome string) int64 { return values[`tributary_journey_events_total{outcome="`+outcome+`"}`] }
 	return metrics.Ledger{Received: ingest("received"), Journaled: ingest("journaled"), Refused: ingest("refused"), Filtered: ingest("filtered"),
 		Applied: journey("applied"), Duplicate: journey("duplicate"), Late: ingest("late"), Forgotten: journey("forgotten"), Shared: journey("shared"),
+		Expired:   journey("expired"),
 		Conflicts: values["tributary_journey_conflicts_total"]}
 }
 

@@ -101,7 +101,7 @@ func AttributionConfig(s *settings.Settings, keys identity.Keyring) (attribution
 		return attribution.Config{}, err
 	}
 	return attribution.Config{Partitions: s.Partitions, Limits: s.IdentityLimits(), MaxMembers: uint32(s.Identity.Limits.MaxMembers),
-		Rules: s.JourneyRules(), Models: models, Key: keys.Active(), AllowedLateness: s.Lateness.Allowed}, nil
+		Rules: s.JourneyRules(), Models: models, Key: keys.Active(), AllowedLateness: s.Lateness.Allowed, Retention: s.Retention}, nil
 }
 
 // IngestOf is ingest by the settings.

@@ -322,6 +322,7 @@ func sum(a, b metrics.Ledger) metrics.Ledger {
 	a.Late += b.Late
 	a.Forgotten += b.Forgotten
 	a.Shared += b.Shared
+	a.Expired += b.Expired
 	a.Conflicts += b.Conflicts
 	return a
 }

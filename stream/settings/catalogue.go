@@ -177,10 +177,10 @@ var afterLimits = []Setting{
 	{Path: "models[].last", Rule: modelOwn, Why: "position_based: share of the last touch; not set: 0.4"},
 
 	{Path: "lateness.out_of_orderness", Default: "1m", Rule: within(0, day), Why: "how far the watermark stays behind the newest event of a partition: ordinary disorder of senders"},
-	{Path: "lateness.allowed", Default: "7d", Rule: within(0, 365*day), Why: "how far behind the watermark an event is still applied; longer makes conversions final later. A week lets a shop's night and a phone's holiday pass"},
+	{Path: "lateness.allowed", Default: "7d", Rule: within(0, 365*day), Why: "how far behind the watermark an event is still applied; longer makes conversions final later, and lets refunds in for longer. A week lets a shop's night and a phone's holiday pass"},
 	{Path: "lateness.idle_after", Default: "1m", Rule: within(time.Second, day), Why: "a source partition with nothing to read for so long stops holding the others back"},
 	{Path: "retention", Default: "400d", Rule: within(day, 36500*day),
-		Why: "events are kept so long: at least the longest lookback + lateness.allowed + 1d, or refused. A year's lookback and a month"},
+		Why: "touches and activities are kept so long, by event time: at least the longest lookback + lateness.allowed + 1d, or refused. A year's lookback and a month"},
 	{Path: "output.format", Default: "json", Rule: oneOf("json", "protobuf"), Why: "encoding of attribution records; JSON can be read by everybody"},
 	{Path: "state.dir", Default: "./data", Rule: matching(`.`, "the path of a directory"), Why: "where journeys are kept; one directory for each process"},
 	{Path: "http.listen", Default: "127.0.0.1:8080", Rule: listenAddress, Why: "address of /metrics, /livez and /readyz, host:port; empty for none. Local, since it asks nobody for a password"},

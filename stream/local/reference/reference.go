@@ -40,6 +40,9 @@ type touchFields struct{ kind, channel, source, campaign string }
 // At is the time of the event as epoch milliseconds.
 func (s Delivery) At() int64 { return s.at }
 
+// EventID is the id of the event.
+func (s Delivery) EventID() string { return s.id }
+
 // JSON is the event as a sender writes it.
 func (s Delivery) JSON() []byte {
 	e := map[string]any{"event_id": s.id, "type": s.typ, "occurred_at": time.UnixMilli(s.at).UTC().Format("2006-01-02T15:04:05.000Z07:00")}
