@@ -45,3 +45,10 @@ func TestNotesGoWithTheirPartitionsOnKafka(t *testing.T) {
 		notesGo(t, kafkatest.Shared(t, kafkatest.Options{TransactionVersion: version}))
 	}
 }
+
+// Apache Kafka commits what an idler says, with both transaction protocols.
+func TestIdlerSpeaksWithoutInputOnKafka(t *testing.T) {
+	for _, version := range []int{2, 1} {
+		idlerSpeaks(t, kafkatest.Shared(t, kafkatest.Options{TransactionVersion: version}))
+	}
+}

@@ -200,10 +200,14 @@ func (b *beacon) Idle(context.Context, []TopicPartition) ([]*kgo.Record, error) 
 	return []*kgo.Record{{Topic: b.topic, Key: []byte("here"), Value: []byte("idle")}}, nil
 }
 
-// An idler's records are committed although nothing was consumed.
+// An idler's records are committed although nothing was consumed, together with the offsets of all partitions.
 func TestIdlerSpeaksWithoutInput(t *testing.T) {
+	idlerSpeaks(t, kafkatest.StartFake(t, kafkatest.Options{}))
+}
+
+func idlerSpeaks(t *testing.T, cluster *kafkatest.Cluster) {
 	ctx, stop := context.WithCancel(limit(t))
-	r := newRiver(t, kafkatest.StartFake(t, kafkatest.Options{}), 1, 1)
+	r := newRiver(t, cluster, 3, 1)
 	lane := mustLane(t, r, Config{IdleInterval: 20 * time.Millisecond, CommitInterval: 10 * time.Millisecond},
 		&beacon{topic: r.out, script: script{commit: stop}})
 	if err := lane.Run(ctx); err != nil {
@@ -212,6 +216,10 @@ func TestIdlerSpeaksWithoutInput(t *testing.T) {
 	client := r.cluster.Client(t, kgo.ConsumeTopics(r.out), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if got := string(client.PollFetches(limit(t)).Records()[0].Value); got != "idle" {
 		t.Fatalf("got %q", got)
+	}
+	offsets, err := kadm.NewClient(r.source).FetchOffsets(limit(t), r.group)
+	if err != nil || len(offsets[r.in]) != 3 {
+		t.Errorf("committed offsets %v (%v), want those of 3 partitions", offsets, err)
 	}
 }
 

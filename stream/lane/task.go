@@ -77,7 +77,7 @@ type Noter interface {
 }
 
 // Idler is a Task that has something to say beside what records make it say, such as that a partition is idle. A Stateful
-// task can't be one.
+// task can't be one: the gate knows only of partitions that records came from.
 type Idler interface {
 	// Idle is called every Config.IdleInterval while the lane owns partitions, whether or not records come, and soon after
 	// they have changed. quiet are the partitions of the lane of which nothing came for Config.IdleAfter and nothing is left to read:

@@ -16,14 +16,17 @@ const tickStep schemas.Millis = 1000
 type source struct {
 	watermark.Source
 	idle bool
-	told bool // the clock has heard of it: this watermark, and whether it is idle
-	last watermark.Source
-	rest bool
+	told *told // what the clock has heard of it; nil: nothing
+}
+
+type told struct {
+	watermark schemas.Millis
+	idle      bool
 }
 
 // news reports whether the clock should hear of it.
 func (s *source) news() bool {
-	return !s.told || s.idle != s.rest || s.Watermark >= s.last.Watermark+tickStep
+	return s.told == nil || s.idle != s.told.idle || s.Watermark >= s.told.watermark+tickStep
 }
 
 // sources are the source partitions of a lane: as they are in the open transaction, and as they were before it.
@@ -79,7 +82,7 @@ func (s sources) abort() {
 func (s sources) ticks() (due []lane.TopicPartition) {
 	for p, known := range s {
 		if now := &known.now; now.news() {
-			now.told, now.last, now.rest = true, now.Source, now.idle
+			now.told = &told{now.Watermark, now.idle}
 			due = append(due, p)
 		}
 	}

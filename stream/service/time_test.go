@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,27 +69,27 @@ func clock(text string) schemas.Millis {
 // until waits until the changelog says so.
 func (u *timed) until(ctx context.Context, what string, settled schemas.Millis, sources ...watermark.SourceTimes) {
 	u.t.Helper()
-	var table watermark.Table
+	var last watermark.Table
 	for n := range sources {
 		sources[n].Topic, sources[n].Partition = u.source, int32(n)
 	}
-	for {
-		var err error
-		table, err = Watermarks(ctx, []kgo.Opt{kgo.SeedBrokers(u.cluster.Brokers()...)}, u.settings)
-		if err != nil {
-			u.t.Fatalf("%s: %v; last: %+v", what, err, table)
+	for ctx.Err() == nil {
+		table, err := Watermarks(ctx, []kgo.Opt{kgo.SeedBrokers(u.cluster.Brokers()...)}, u.settings)
+		switch {
+		case ctx.Err() != nil:
+			continue
+		case err != nil:
+			u.t.Fatalf("%s: %v", what, err)
 		}
 		all := slices.Repeat([]watermark.Times{{Watermark: settled, Settled: settled}}, u.settings.Partitions)
 		if slices.Equal(table.Sources, sources) && slices.Equal(table.Partitions, all) {
 			return
 		}
+		last = table
 		u.alive()
-		select {
-		case <-ctx.Done():
-			u.t.Fatalf("waited in vain: %s: %+v", what, table)
-		case <-time.After(20 * time.Millisecond):
-		}
+		time.Sleep(20 * time.Millisecond)
 	}
+	u.t.Fatalf("waited in vain: %s: %+v\n%s", what, last, u.groups(context.WithoutCancel(ctx)))
 }
 
 // changes are the kinds of the revisions of Ann's purchase, with the watermark of the last.
@@ -107,7 +108,7 @@ func (u *timed) changes(ctx context.Context) (changes []string, newest *schemas.
 // stalled one does, across a crash of everybody, until it is read: only then is the purchase final, with the touch that was
 // in the backlog.
 func TestFinalityWaitsForAStalledPartition(t *testing.T) {
-	ctx := limit(t, 2*time.Minute)
+	ctx := limit(t, time.Minute)
 	cluster := kafkatest.StartFake(t, kafkatest.Options{})
 	u := newTimed(t, cluster, 2)
 	for _, i := range u.instances {
@@ -136,6 +137,7 @@ func TestFinalityWaitsForAStalledPartition(t *testing.T) {
 		{Idle: true}}
 	u.until(ctx, "partition 1 holds the others back", clock("10:29"), stalled...)
 	u.event(ctx, 0, "touch", "10:58") // late, by what was known before the crash
+	until(ctx, t, "the late event is counted", func() bool { return u.ledger().Late == 1 })
 	u.until(ctx, "a late event moves nothing", clock("10:29"), stalled...)
 	if changes, _ := u.changes(ctx); !slices.Equal(changes, []string{"ATTRIBUTION"}) {
 		t.Errorf("the purchase has revisions %v before time is settled", changes)
@@ -147,6 +149,20 @@ func TestFinalityWaitsForAStalledPartition(t *testing.T) {
 		watermark.SourceTimes{Watermark: clock("12:59"), Idle: true},
 		watermark.SourceTimes{Idle: true})
 	u.rest(ctx)
+	var pages string
+	for _, i := range u.instances {
+		_, page := i.get("/metrics")
+		pages += page
+	}
+	for _, line := range []string{
+		fmt.Sprintf(`tributary_ingest_watermark_timestamp_seconds{partition="1",topic=%q} %v`, u.source, float64(clock("12:59"))/1000),
+		fmt.Sprintf(`tributary_ingest_idle{partition="2",topic=%q} 1`, u.source),
+		fmt.Sprintf(`tributary_journey_settled_timestamp_seconds{partition="3"} %v`, float64(clock("12:59"))/1000),
+	} {
+		if strings.Count(pages, line+"\n") != 1 {
+			t.Errorf("not once in the metrics of both: %s", line)
+		}
+	}
 	changes, final := u.changes(ctx)
 	// The late event may have made partition 0 hold time back once more, for a moment.
 	if !slices.Equal(changes, []string{"ATTRIBUTION", "RESTATEMENT", "FINAL"}) || len(final.Touches) != 1 || final.Touches[0].EventID != "touch 10:00" || final.Watermark < clock("11:59") {
