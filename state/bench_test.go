@@ -191,3 +191,45 @@ func restoreInto(b *testing.B, dir string, entries *[trafficPartitions][]Entry, 
 	}
 	return done
 }
+
+// BenchmarkSweep looks for old events: one operation is a journey of three touches, none of which is old, or an event that is
+// deleted.
+func BenchmarkSweep(b *testing.B) {
+	for name, before := range map[string]schemas.Millis{"journeys": 1_700_000_000_000, "events": schemas.MaxMillis} {
+		b.Run(name, func(b *testing.B) {
+			s, err := Open(b.TempDir(), Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			journeys := b.N
+			if name == "events" {
+				journeys = b.N/3 + 1
+			}
+			w := newTraffic(1000)
+			for from := 0; from < journeys; from += touchesPerBatch {
+				batch := s.NewBatch()
+				for person := from; person < min(journeys, from+touchesPerBatch); person++ {
+					id := personID(uint64(person))
+					for range 3 {
+						w.n++
+						f := identity.Fact{At: w.now(), IDs: []identity.ID{id}, Home: id, Body: w.body}
+						binary.BigEndian.PutUint64(f.Event[:], uint64(w.n))
+						batch.Rows(0).PutFact(id, f)
+					}
+				}
+				if err := batch.Commit(nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ResetTimer()
+			for more := true; more; {
+				batch := s.NewBatch()
+				_, more = batch.Rows(0).Expire(before, 1000)
+				if err := batch.Commit(nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -41,7 +41,11 @@ func (w *Work) finalize(partition int32, t state.Timer, settled schemas.Millis, 
 	case w.due(h) >= settled: // it happened later than was thought, or the settings allow more now
 		w.setTimer(rows, t.Root, h)
 	default:
-		w.at(placeOf(partition, t.Root, h.Conversion), stamp).final.add(h.Conversion)
+		c := w.at(placeOf(partition, t.Root, h.Conversion), stamp)
+		if c.final == nil {
+			c.final = make(set)
+		}
+		c.final.add(h.Conversion)
 	}
 }
 

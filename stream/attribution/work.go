@@ -40,7 +40,7 @@ func placeOf(partition int32, root identity.ID, conversion string) place {
 // change gathers why the conversions of a place may have another answer.
 type change struct {
 	marks     []identity.Dirty
-	final     set            // conversions that become final
+	final     set            // conversions that become final; nil: none
 	at        schemas.Millis // newest record time of the messages that changed it
 	watermark schemas.Millis
 }
@@ -102,7 +102,7 @@ func (w *Work) mark(partition int32, d identity.Dirty, stamp Stamp) {
 func (w *Work) at(p place, stamp Stamp) *change {
 	c := w.dirty[p]
 	if c == nil {
-		c = &change{final: make(set)}
+		c = &change{}
 		w.dirty[p] = c
 	}
 	c.at = max(c.at, stamp.At)
