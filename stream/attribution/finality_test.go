@@ -203,13 +203,13 @@ func TestFinalAtOnce(t *testing.T) {
 	w.expect("at once", w.end(), "ATTRIBUTION by conversion: provisional click", "FINAL by finalized: final click")
 }
 
-// The token goes from b to a before it is due: the timer at b finds nobody, that at a fires.
+// The token goes from b to a before it is due, and its timer with it.
 func TestFinalAfterMerge(t *testing.T) {
 	w := newWorld(t)
 	w.handle(statement("e1", sale, bob))
 	w.expect("merge", w.handle(touch("both", sale-hour, ann, bob)), "RESTATEMENT by identity_merge: provisional both")
-	if due := w.timers(); len(due) != 2 {
-		t.Errorf("timers at %v, want one at each root", due)
+	if due := w.timers(); len(due) != 1 {
+		t.Errorf("timers at %v, want one", due)
 	}
 	w.expect("passed", w.advance(sale+2*hour), "FINAL by finalized: final both")
 	if due := w.timers(); len(due) > 0 {

@@ -68,7 +68,7 @@ type Processor struct {
 	machine *identity.Machine
 	record  recorder
 	effects identity.Effects
-	rows    retainedRows // of the message at hand
+	rows    stepRows // of the message at hand
 }
 
 // New returns a processor.

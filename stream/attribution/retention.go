@@ -42,25 +42,9 @@ func (w *Work) incomplete(conv journey.Conversion, now schemas.Millis) bool {
 	return from < w.horizon(now)
 }
 
-// retainedRows take no facts from before a time, but for standing ones.
-type retainedRows struct {
-	Rows
-	since schemas.Millis
-}
-
-// retained returns the rows as the protocol should see them: it is good until the next call.
-func (w *Work) retained(rows Rows, stamp Stamp) identity.Rows {
-	since := w.horizon(stamp.Watermark)
-	if since == 0 {
-		return rows
-	}
-	w.rows = retainedRows{rows, since}
-	return &w.rows
-}
-
-// PutFact implements identity.Rows.
-func (r *retainedRows) PutFact(root identity.ID, f identity.Fact) identity.Met {
-	if f.At < r.since && !f.Standing {
+// PutFact implements identity.Rows: facts from before the horizon are not taken, but for standing ones.
+func (r *stepRows) PutFact(root identity.ID, f identity.Fact) identity.Met {
+	if f.At < r.horizon && !f.Standing {
 		return identity.MetExpired
 	}
 	return r.Rows.PutFact(root, f)

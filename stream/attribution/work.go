@@ -60,7 +60,8 @@ type Stamp struct {
 func (w *Work) Message(partition int32, m *identity.Message, stamp Stamp) {
 	e := &w.effects
 	e.Reset()
-	w.machine.Step(w.retained(w.batch.Rows(partition), stamp), m, e)
+	w.rows = stepRows{w.batch.Rows(partition), w, w.horizon(stamp.Watermark)}
+	w.machine.Step(&w.rows, m, e)
 	for _, next := range e.Send {
 		w.out.Journal(int32(next.Partition(w.config.Partitions)), next)
 	}
@@ -92,9 +93,6 @@ func (w *Work) mark(partition int32, d identity.Dirty, stamp Stamp) {
 	c := w.at(placeOf(partition, d.Root, d.Conversion), stamp)
 	if n := len(c.marks); n == 0 || c.marks[n-1] != d {
 		c.marks = append(c.marks, d)
-	}
-	if d.Conversion != "" {
-		w.rests(partition, d)
 	}
 }
 

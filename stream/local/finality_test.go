@@ -216,6 +216,7 @@ func (w *timed) checkTimers() (tokens int, fault string) {
 		root       identity.ID
 		conversion identity.ConversionKey
 	}
+	all := 0
 	b := w.store.NewBatch()
 	defer b.Close()
 	for p := range w.partitions {
@@ -257,6 +258,10 @@ func (w *timed) checkTimers() (tokens int, fault string) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
+		all += len(rows.Timers(schemas.MaxMillis, 1_000_000))
+	}
+	if all != tokens && fault == "" {
+		fault = fmt.Sprintf("%d timers for %d tokens", all, tokens)
 	}
 	if err := b.Err(); err != nil {
 		w.t.Fatal(err)
