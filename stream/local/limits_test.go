@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,13 +19,22 @@ import (
 
 // crowd is a population with the truth about it: who each event belongs to.
 type crowd struct {
-	name   string
-	events [][]byte
-	owners []uint64
+	name     string
+	messages [][]identity.Message // of each event
+	owners   []uint64
+}
+
+// add lets an event of somebody go through ingest.
+func (c *crowd) add(t testing.TB, in *ingest.Ingest, event []byte, owner uint64) {
+	r := in.Record(event, clock)
+	if r.Refusal != nil {
+		t.Fatal(r.Refusal)
+	}
+	c.messages, c.owners = append(c.messages, r.Messages), append(c.owners, owner)
 }
 
 // crowds have one difficulty each, far more of it than usual.
-func crowds() (all []crowd) {
+func crowds(t testing.TB, in *ingest.Ingest) (all []crowd) {
 	plain := population.Default()
 	plain.Customers, plain.Duplicates, plain.Families, plain.CallCentre = 2000, 0, 0, 0
 	add := func(name string, change func(*population.Config)) {
@@ -32,8 +42,7 @@ func crowds() (all []crowd) {
 		change(&config)
 		c := crowd{name: name}
 		for record := range config.Records() {
-			c.events = append(c.events, append([]byte(nil), record.Value...))
-			c.owners = append(c.owners, record.Customer)
+			c.add(t, in, record.Value, record.Customer)
 		}
 		all = append(all, c)
 	}
@@ -53,18 +62,12 @@ func (j joined) recall() float64    { return j.right / (j.right + j.missed) }
 
 func (j joined) String() string { return fmt.Sprintf("%.3f / %.3f", j.precision(), j.recall()) }
 
-// join runs the events through ingest and the protocol, and compares.
-func (c *crowd) join(t testing.TB, in *ingest.Ingest, limits identity.Limits) joined {
+// join runs the events through the protocol, and compares.
+func (c *crowd) join(limits identity.Limits) joined {
 	machine, rows := identity.NewMachine(limits), identity.NewMemory()
 	var effects identity.Effects
-	names := make([][]identity.ID, len(c.events))
-	for i, event := range c.events {
-		r := in.Record(event, clock)
-		if r.Refusal != nil {
-			t.Fatal(r.Refusal)
-		}
-		names[i] = r.Messages[0].IDs
-		for todo := r.Messages; len(todo) > 0; todo = todo[1:] {
+	for _, messages := range c.messages {
+		for todo := slices.Clip(messages); len(todo) > 0; todo = todo[1:] {
 			effects.Reset()
 			machine.Step(rows, &todo[0], &effects)
 			todo = append(todo, effects.Send...)
@@ -76,9 +79,9 @@ func (c *crowd) join(t testing.TB, in *ingest.Ingest, limits identity.Limits) jo
 		person   uint64
 	}
 	matches := map[both]float64{}
-	for i, ids := range names {
+	for i, messages := range c.messages {
 		people[c.owners[i]]++
-		if root := rootOf(rows, ids); root != identity.None {
+		if root := rootOf(rows, messages[0].IDs); root != identity.None {
 			customers[root]++
 			matches[both{root, c.owners[i]}]++
 		}
@@ -138,8 +141,7 @@ const limitsPage = "../../identity/README.md"
 
 // The defaults find out what many people share and cost little where nothing is shared. -rewrite writes the table.
 func TestLimits(t *testing.T) {
-	all := crowds()
-	in := configOf(t, settings.Default(), 1).Ingest
+	all := crowds(t, configOf(t, settings.Default(), 1).Ingest)
 	var b strings.Builder
 	b.WriteString("| limits |")
 	for _, c := range all {
@@ -152,7 +154,7 @@ func TestLimits(t *testing.T) {
 		v.set(&s.Identity.Limits)
 		fmt.Fprintf(&b, "| %s |", v.name)
 		for _, c := range all {
-			fmt.Fprintf(&b, " %v |", c.join(t, in, s.IdentityLimits()))
+			fmt.Fprintf(&b, " %v |", c.join(s.IdentityLimits()))
 		}
 		b.WriteString("\n")
 	}
@@ -191,6 +193,7 @@ func TestRestaurants(t *testing.T) {
 		t.Fatal(err)
 	}
 	var c crowd
+	in := configOf(t, settings.Default(), 1).Ingest
 	classes := map[string]uint64{}
 	for i, line := range lines[1:] {
 		phone := strings.ReplaceAll(line[3], "/", "-")
@@ -198,14 +201,12 @@ func TestRestaurants(t *testing.T) {
 		if _, known := classes[class]; !known {
 			classes[class] = uint64(len(classes))
 		}
-		c.owners = append(c.owners, classes[class])
-		c.events = append(c.events, fmt.Appendf(nil, `{"event_id":"%d","type":"identify","occurred_at":1,"identifiers":{"phone":%q,"anonymous_id":"%d"}}`, i, phone, i))
+		c.add(t, in, fmt.Appendf(nil, `{"event_id":"%d","type":"identify","occurred_at":1,"identifiers":{"phone":%q,"anonymous_id":"%d"}}`, i, phone, i), classes[class])
 	}
-	in := configOf(t, settings.Default(), 1).Ingest
 	for _, most := range []int{0, 30, 5, 3, 2, 1} {
 		s := settings.Default()
 		s.Identity.Limits = settings.Limits{Phone: settings.Neighbours{Any: most}}
-		j := c.join(t, in, s.IdentityLimits())
+		j := c.join(s.IdentityLimits())
 		t.Logf("phone.any %d: %v, %v right, %v wrong, %v missed, %d entities", most, j, j.right, j.wrong, j.missed, len(classes))
 	}
 }
