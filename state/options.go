@@ -11,7 +11,7 @@ import (
 // Options are the settings of a store. The zero value is good for an instance with a few GiB of memory.
 type Options struct {
 	CacheBytes    int64 // blocks of tables kept in memory; default 128 MiB
-	MemTableBytes int64 // rows written since the last flush, of which there can be four in memory; default 64 MiB
+	MemTableBytes int64 // rows written since the last flush, of which there can be four in memory, and up to as much again to read them by key; default 64 MiB
 	BloomBits     int   // bits a row of the filters that answer for absent rows; default 10 (1 % wrong), -1: no filters
 	Compactions   int   // compactions at once; default 2
 	OpenFiles     int   // table files kept open; default 1000

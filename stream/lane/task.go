@@ -14,8 +14,8 @@ import (
 // method is a bug or damaged data: the lane stops and returns it. A record that is merely bad is not an error; the task
 // answers it with a record for the dead letters.
 type Task interface {
-	// Process takes records that were polled, each partition's in its order, and returns what to produce. It is called
-	// one or more times in a transaction. The context is cancelled when the lane must die at once.
+	// Process takes records that were polled, each partition's in its order, and returns what to produce; timestamps are
+	// the lane's. It is called one or more times in a transaction. The context is cancelled when the lane must die at once.
 	Process(ctx context.Context, records []*kgo.Record) ([]*kgo.Record, error)
 	// Flush is called when the transaction is about to end, and returns the last records to produce.
 	Flush(ctx context.Context) ([]*kgo.Record, error)

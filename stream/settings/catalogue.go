@@ -70,7 +70,7 @@ var beforeLimits = []Setting{
 	{Path: "commit_interval", Default: "50ms", Rule: within(10*time.Millisecond, 10*time.Second),
 		Why: "length of one transaction. An attribution is visible after about three of them; each costs a marker on every partition it wrote"},
 	{Path: "lanes.ingest", Default: "1", Rule: between(1, 64), Why: "transactional producers of the ingest role in one process; more use more cores and write more markers"},
-	{Path: "lanes.journey", Default: "2", Rule: between(1, 64), Why: "the same for the journey role; one works while the other waits for its commit"},
+	{Path: "lanes.journey", Default: "1", Rule: between(1, 64), Why: "the same for the journey role; where cores are idle, a second one works while the first waits for its commit"},
 
 	{Path: "identity.default_region", Default: "US", Rule: region, Why: "country of phone numbers that come without a country code, ISO 3166"},
 	{Path: "identity.key_env", Default: "TRIBUTARY_IDENTITY_KEY", Rule: envName,
