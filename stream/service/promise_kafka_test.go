@@ -20,10 +20,7 @@ func TestCrashesChangeNothingOnKafka(t *testing.T) {
 			ctx := limit(t, 2*time.Minute)
 			r := rand.New(rand.NewPCG(seed, 1))
 			u := newRun(t, kafkatest.Shared(t, kafkatest.Options{TransactionVersion: version}), seed, 200, 2)
-			u.patience = func(c *lane.Config) {
-				c.TransactionTimeout, c.SessionTimeout = 2*time.Second, 3*time.Second
-				c.HeartbeatInterval, c.StopTimeout = 200*time.Millisecond, 2*time.Second
-			}
+			u.patience = someOnKafka
 			u.startAll()
 			for _, k := range r.Perm(len(strikes)) {
 				u.feed(ctx, 30+r.IntN(20))
@@ -40,4 +37,17 @@ func TestCrashesChangeNothingOnKafka(t *testing.T) {
 func TestDisorderOnKafka(t *testing.T) {
 	seed := seeds(t, 1)[0]
 	disorderly(t, limit(t, 4*time.Minute), kafkatest.Shared(t, kafkatest.Options{}), seed, 3000)
+}
+
+// someOnKafka is as much patience as Apache Kafka needs.
+func someOnKafka(c *lane.Config) {
+	c.TransactionTimeout, c.SessionTimeout = 2*time.Second, 3*time.Second
+	c.HeartbeatInterval, c.StopTimeout = 200*time.Millisecond, 2*time.Second
+}
+
+// Apache Kafka keeps the watermarks of source partitions across crashes.
+func TestLateEventsOfACrashingIngestOnKafka(t *testing.T) {
+	u := newTimed(t, kafkatest.Shared(t, kafkatest.Options{}), 2)
+	u.patience = someOnKafka
+	lateEventsOfACrashingIngest(t, u)
 }

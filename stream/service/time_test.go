@@ -184,8 +184,11 @@ func TestFinalityWaitsForAStalledPartition(t *testing.T) {
 // Ingest dies again and again, in the middle of everything. What is late is what one quiet reader of each partition would say,
 // and it is in the late topic once.
 func TestLateEventsOfACrashingIngest(t *testing.T) {
+	lateEventsOfACrashingIngest(t, newTimed(t, kafkatest.StartFake(t, kafkatest.Options{}), 2))
+}
+
+func lateEventsOfACrashingIngest(t *testing.T, u *timed) {
 	ctx := limit(t, 2*time.Minute)
-	u := newTimed(t, kafkatest.StartFake(t, kafkatest.Options{}), 2)
 	r := plainRandom()
 	var sources [3]watermark.Source
 	want, at := map[origin]bool{}, clock("00:00")
