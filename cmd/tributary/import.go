@@ -18,6 +18,7 @@ type importCommand struct {
 	Mapping   string   `short:"m" required:"" placeholder:"FILE" help:"How a row becomes an event; see stream/importer/README.md."`
 	Out       string   `short:"o" placeholder:"FILE" help:"Where the events go as JSON Lines; else standard output."`
 	Topic     string   `placeholder:"NAME" help:"Send the events to this topic instead. The settings say how to reach Kafka."`
+	Live      bool     `help:"Send them as events of now: they move time, and can be late. Else they are marked as replayed."`
 	Strict    bool     `help:"End at the first row that gives no event."`
 	MaxErrors int      `default:"20" help:"Show so many errors; all are counted."`
 	Files     []string `arg:"" help:"CSV files, or - for standard input."`
@@ -28,6 +29,8 @@ func (importCommand) Help() string {
 	return `Every row becomes one event, checked as the service would check it. Rows that cannot are reported with file, line and
 column, the others go on, and the exit status is 1.
 
+With --topic events are taken for history: in whatever order a file has them, none is late, and none moves time on.
+
   tributary import --mapping crm.mapping.yaml orders.csv > orders.jsonl
   tributary import --mapping crm.mapping.yaml --topic events --config tributary.yaml orders.csv`
 }
@@ -35,6 +38,9 @@ column, the others go on, and the exit status is 1.
 func (cmd importCommand) Run(ctx context.Context, c *console) error {
 	if cmd.Topic != "" && cmd.Out != "" {
 		return usageError{"--topic and --out: only one of them"}
+	}
+	if cmd.Live && cmd.Topic == "" {
+		return usageError{"--live: only with --topic"}
 	}
 	if cmd.MaxErrors < 0 {
 		return usageError{"--max-errors: must not be below 0"}
@@ -84,7 +90,7 @@ func (r *importRun) toTopic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	topic, err := importer.NewTopic(ctx, r.Topic, options)
+	topic, err := importer.NewTopic(ctx, r.Topic, r.Live, options)
 	if err != nil {
 		return err
 	}

@@ -8,21 +8,25 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/stream/roles"
 )
 
 // Topic is a sink that produces to a Kafka topic. The client retries what can be retried; the events are idempotent by
 // their ids, so that an import that failed can be run again.
 type Topic struct {
-	ctx    context.Context
-	client *kgo.Client
-	failed atomic.Pointer[error]
+	ctx     context.Context
+	client  *kgo.Client
+	headers []kgo.RecordHeader // of every record
+	failed  atomic.Pointer[error]
 }
 
 // reachTimeout is how long the cluster may take to answer at all.
 const reachTimeout = 15 * time.Second
 
-// NewTopic makes a sink for topic. options are how to reach the cluster.
-func NewTopic(ctx context.Context, topic string, options []kgo.Opt) (*Topic, error) {
+// NewTopic makes a sink for topic. options are how to reach the cluster. Unless they are live, its events are marked as
+// replayed: in whatever order a file has them, none is late and none moves time.
+func NewTopic(ctx context.Context, topic string, live bool, options []kgo.Opt) (*Topic, error) {
 	options = append(append([]kgo.Opt(nil), options...), kgo.DefaultProduceTopic(topic), kgo.MaxBufferedBytes(64<<20))
 	client, err := kgo.NewClient(options...)
 	if err != nil {
@@ -34,7 +38,11 @@ func NewTopic(ctx context.Context, topic string, options []kgo.Opt) (*Topic, err
 		client.Close()
 		return nil, fmt.Errorf("topic %s: reach the cluster: %w", topic, err)
 	}
-	return &Topic{ctx: ctx, client: client}, nil
+	t := &Topic{ctx: ctx, client: client}
+	if !live {
+		t.headers = []kgo.RecordHeader{{Key: roles.HeaderReplay}}
+	}
+	return t, nil
 }
 
 // Put is the Sink. It returns the first error of an earlier event.
@@ -42,7 +50,8 @@ func (t *Topic) Put(key, value []byte) error {
 	if err := t.failed.Load(); err != nil {
 		return *err
 	}
-	t.client.Produce(t.ctx, &kgo.Record{Key: bytes.Clone(key), Value: bytes.Clone(value)}, func(r *kgo.Record, err error) {
+	record := &kgo.Record{Key: bytes.Clone(key), Value: bytes.Clone(value), Headers: t.headers}
+	t.client.Produce(t.ctx, record, func(r *kgo.Record, err error) {
 		if err != nil {
 			err = fmt.Errorf("topic %s, partition %d: %w", r.Topic, r.Partition, err)
 			t.failed.CompareAndSwap(nil, &err)

@@ -77,13 +77,13 @@ func (t *task) wait(ctx context.Context, n int) error {
 	return nil
 }
 
-// copy is the record as its sender wrote it, with the mark of a replay; nil if it is a replay already, or a letter that
-// could not carry all of it.
+// copy is the record as its sender wrote it, with the mark of a replay; nil if a replay made it, or if it is a letter that
+// could not carry all of it. What its sender marked is no replay's: nobody else has it.
 func (t *task) copy(r *kgo.Record) *kgo.Record {
 	c := &kgo.Record{Topic: t.topic, Key: r.Key, Value: r.Value}
 	for _, h := range r.Headers {
 		switch {
-		case h.Key == roles.HeaderReplay, h.Key == roles.HeaderTruncated:
+		case h.Key == roles.HeaderReplay && len(h.Value) > 0, h.Key == roles.HeaderTruncated:
 			return nil
 		case !strings.HasPrefix(h.Key, "tributary-"):
 			c.Headers = append(c.Headers, h)

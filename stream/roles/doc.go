@@ -42,8 +42,8 @@ const (
 	HeaderAge       = "tributary-age-ms"    // late events only: how far the event was behind that, in milliseconds
 )
 
-// HeaderReplay marks a source record that was replayed, whatever its value: it is never late, tells nothing of time, and what it
-// changes has the cause backfill.
+// HeaderReplay marks a source record that is replayed: it is never late, tells nothing of time, and what it changes has the cause
+// backfill. Its value is the topic that a replay copied it from, or empty if the sender marked it, as an import does.
 const HeaderReplay = "tributary-replay"
 
 // TruncatedBytes is how much a letter carries of an original value that it can't carry whole.

@@ -344,7 +344,7 @@ func TestJuly2018OnKafka(t *testing.T) {
 	w := newWorld(t, kafkatest.Shared(t, kafkatest.Options{}), plainRandom(), plainRules, 0)
 	s := w.settings
 	s.Partitions, s.CommitInterval, s.Lanes, s.Output.Format = 8, 50*time.Millisecond, settings.Lanes{Ingest: 1, Journey: 1}, "json"
-	s.Lookback.Default = 60 * 24 * time.Hour
+	s.Lateness, s.Lookback.Default = settings.Default().Lateness, 60*day // the file goes by customer: imports are never late
 	s.Conversions = map[string]settings.Conversion{"purchase": {Occurrence: "every", Reset: true}}
 	a, b := w.newProcess("a"), w.newProcess("b")
 	a.start()
