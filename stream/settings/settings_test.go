@@ -292,10 +292,11 @@ func messages(err error) string {
 func TestFaultsOutsideOfTheFile(t *testing.T) {
 	_, err := Load(Input{File: "t.yaml", Text: []byte("partitions: 2000\n"),
 		Environ: []string{"TRIBUTARY_COMMIT_INTERVAL=soon", "TRIBUTARY_RETENTION=1d", "TRIBUTARY_IDENTITY_BLOCKED_PATTERNS=(ann@example.com"},
-		Flags:   map[string]string{"lookback.defualt": "7d", "models": "[{type: x}]", "identity.blocked.values": "{ann@example.com: 1}"}})
+		Flags:   map[string]string{"lookback.defualt": "7d", "lateness.allowed": "3", "models": "[{type: x}]", "identity.blocked.values": "{ann@example.com: 1}"}})
 	want := `environment TRIBUTARY_COMMIT_INTERVAL: commit_interval: "soon": must be a duration such as 50ms, 30m, 12h or 7d
 environment TRIBUTARY_IDENTITY_BLOCKED_PATTERNS: identity.blocked.patterns: must be regular expressions (RE2)
 environment TRIBUTARY_RETENTION: retention: 1d: must be at least 38d: lookback.default (30d) + lateness.allowed (7d) + 1d
+flag: lateness.allowed: "3": must be a duration such as 50ms, 30m, 12h or 7d
 flag: lookback.defualt: unknown key "lookback.defualt", did you mean "default"?
 flag: models[0].type: x: must be first_touch, last_touch, last_non_direct, linear, position_based, time_decay, j_shaped or inverse_j
 t.yaml:1:13: partitions: 2000: must be 1 to 1024`

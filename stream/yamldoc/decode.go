@@ -333,42 +333,39 @@ func (d *decoder) text(n ast.Node, path string, unmarshal func([]byte) error) {
 	}
 }
 
-// assignText gives v, which is no list, map or struct, the value that text says.
+// assignText gives v, which is no list, map or struct, the value that text says. It leaves v as it is if text says none.
 func assignText(v reflect.Value, text string) error {
 	if t, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return t.UnmarshalText([]byte(text))
 	}
-	if v.Type() == durationType {
-		d, err := ParseDuration(text)
-		v.SetInt(int64(d))
-		return err
-	}
-	var err error
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(text)
+		return nil
 	case reflect.Bool:
-		var b bool
-		b, err = strconv.ParseBool(text)
-		v.SetBool(b)
-	case reflect.Int:
-		var i int64
-		i, err = strconv.ParseInt(text, 10, 64)
-		v.SetInt(i)
-	case reflect.Float64:
-		var f float64
-		f, err = strconv.ParseFloat(text, 64)
-		if math.IsNaN(f) || math.IsInf(f, 0) {
-			err = strconv.ErrRange
+		if b, err := strconv.ParseBool(text); err == nil {
+			v.SetBool(b)
+			return nil
 		}
-		v.SetFloat(f)
+	case reflect.Int64: // a duration: there are no others
+		if d, err := ParseDuration(text); err == nil {
+			v.SetInt(int64(d))
+			return nil
+		}
+	case reflect.Int:
+		if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+			v.SetInt(i)
+			return nil
+		}
+	case reflect.Float64:
+		if f, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
+			v.SetFloat(f)
+			return nil
+		}
 	default:
 		panic("yamldoc: a field of type " + v.Type().String())
 	}
-	if err != nil {
-		return errors.New(wanted(v.Type()))
-	}
-	return nil
+	return errors.New(wanted(v.Type()))
 }
 
 // wanted says what a value of type t must be.
