@@ -103,10 +103,27 @@ func run(ctx context.Context, args []string, c *console) (status int) {
 		panic(err) // a fault of the structs above
 	}
 	parsed, err := parser.Parse(args)
-	if err == nil {
-		err = parsed.Run()
+	var parse *kong.ParseError
+	if errors.As(err, &parse) {
+		return c.wrongUse(parse.Context, err)
+	}
+	err = parsed.Run()
+	var usage usageError
+	if errors.As(err, &usage) {
+		return c.wrongUse(parsed, err)
 	}
 	return c.status(ctx, err)
+}
+
+// wrongUse reports an error of the command line.
+func (c *console) wrongUse(parsed *kong.Context, err error) int {
+	command := "tributary"
+	if selected := parsed.Selected(); selected != nil {
+		command = selected.FullPath()
+	}
+	c.note("%v", err)
+	c.note("see %s --help", command)
+	return wrongUse
 }
 
 // exit ends run from inside of the parser, after --help.
@@ -114,15 +131,9 @@ type exit int
 
 // status reports err to the user and turns it into the exit status.
 func (c *console) status(ctx context.Context, err error) int {
-	var parse *kong.ParseError
-	var usage usageError
 	switch {
 	case err == nil:
 		return done
-	case errors.As(err, &parse), errors.As(err, &usage):
-		c.note("%v", err)
-		c.note("see tributary --help")
-		return wrongUse
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		c.note("interrupted")
 		return failed

@@ -28,7 +28,7 @@ func WriteLedger(w io.Writer, l metrics.Ledger) {
 		{"applied", l.Applied, "in a journey, or changed a conversion"},
 		{"duplicate", l.Duplicate, "delivered before"},
 		{"refused", l.Refused, "in the dead letters, with the reason"},
-		{"late", l.Late, "too old for its journey"},
+		{"late", l.Late, "in the late topic: too far behind the newest of its partition"},
 		{"filtered", l.Filtered + l.Forgotten + l.Shared + l.Expired, "without consent, forgotten, expired, or of nobody in particular"},
 	}
 	var sum int64
