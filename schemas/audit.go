@@ -141,6 +141,9 @@ func (a *Audit) read(r *reader) {
 	if a.At == 0 {
 		r.refuse(ReasonMissingField, "at", "")
 	}
+	if a.Kind == AuditErasure && a.UpTo == 0 {
+		r.refuse(ReasonMissingField, "up_to", "")
+	}
 }
 
 func (a *Audit) readSettings(r *reader) {
