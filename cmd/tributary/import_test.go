@@ -57,10 +57,6 @@ tributary: 2 of 4 rows gave no event
 		t.Errorf("--max-errors: status %d, %q", status, errs)
 	}
 
-	if status, _, errs = tributary(t, "", nil, "import", "-m", mapping, "--live", good); status != wrongUse || !strings.Contains(errs, "--topic") {
-		t.Errorf("--live without --topic: status %d, %q", status, errs)
-	}
-
 	status, out, errs = tributary(t, "crm,mail,changed\n7,,2026-03-01T10:00:00Z\n", nil, "import", "-m", mapping, "-")
 	if status != done || !strings.Contains(out, `"customer_id":"7"`) {
 		t.Errorf("standard input: status %d, %q, %q", status, out, errs)

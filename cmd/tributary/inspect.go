@@ -19,6 +19,13 @@ type inspectCommand struct {
 
 type inspectWatermarksCommand struct{ settingsFlags }
 
+// Help is shown by tributary inspect watermarks --help.
+func (inspectWatermarksCommand) Help() string {
+	return `WATERMARK is how far the events of a partition have come, BEHIND how far it is from the foremost. The clock follows the
+slowest source partition that isn't idle, and waits for those that nobody has read yet. A conversion is final when SETTLED has
+passed its time by lateness.allowed.`
+}
+
 func (cmd inspectWatermarksCommand) Run(ctx context.Context, c *console) error {
 	loaded, err := cmd.load(c)
 	if err != nil {
@@ -35,11 +42,14 @@ func (cmd inspectWatermarksCommand) Run(ctx context.Context, c *console) error {
 	out := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(out, "SOURCE\tPARTITION\tWATERMARK\tBEHIND\tIDLE")
 	for _, s := range table.Sources {
-		idle := ""
+		behind, idle := "-", ""
+		if s.Watermark > 0 {
+			behind = s.Behind.Round(time.Second).String()
+		}
 		if s.Idle {
 			idle = "idle"
 		}
-		fmt.Fprintf(out, "%s\t%d\t%s\t%s\t%s\n", s.Topic, s.Partition, timeOrNone(s.Watermark), s.Behind.Round(time.Second), idle)
+		fmt.Fprintf(out, "%s\t%d\t%s\t%s\t%s\n", s.Topic, s.Partition, timeOrNone(s.Watermark), behind, idle)
 	}
 	fmt.Fprintln(out, "\nJOURNAL\tPARTITION\tWATERMARK\tSETTLED")
 	for number, times := range table.Partitions {

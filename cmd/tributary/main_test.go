@@ -56,11 +56,13 @@ func TestExitStatus(t *testing.T) {
 		{"import --mapping=testdata/july2018.mapping.yaml", wrongUse, "<files>"},
 		{"import --mapping=testdata/july2018.mapping.yaml /none/x.csv", failed, "open /none/x.csv"},
 		{"import --mapping=testdata/july2018.mapping.yaml --topic=a --out=b x.csv", wrongUse, "--topic and --out"},
+		{"import --mapping=testdata/july2018.mapping.yaml --live x.csv", wrongUse, "--live: only with --topic\ntributary: see tributary import --help"},
+		{"topics --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"inspect shared --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"inspect watermarks --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"config check --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"config check --set=partitions=0", failed, "flag: partitions: 0: must be 1 to 1024"},
-		{"config check --set=partitions", wrongUse, "partitions"},
+		{"config check --set=partitions", wrongUse, "see tributary config check --help"},
 	} {
 		status, out, errs := tributary(t, "", nil, strings.Fields(c.args)...)
 		if status != c.want || !strings.Contains(errs, c.errs) {

@@ -21,6 +21,19 @@ type runCommand struct {
 	InstanceID string   `name:"instance-id" placeholder:"NAME" help:"Name of this instance, the same after a restart: makes it a static group member; else $$TRIBUTARY_INSTANCE_ID. Without one the host's name is used and membership is not static."`
 }
 
+// Help is shown by tributary run --help.
+func (runCommand) Help() string {
+	return `It creates the topics of its own that are missing, and ends with a signal. What it needs is a Kafka, a source topic and a key:
+
+  export TRIBUTARY_IDENTITY_KEY="$(tributary config key)"
+  tributary run --config tributary.yaml
+
+Another application beside it, to try other settings on the same events:
+
+  tributary run --beside trial --config trial.yaml --set http.listen=127.0.0.1:8081
+  tributary replay --beside trial --config trial.yaml --from events`
+}
+
 func (cmd runCommand) Run(ctx context.Context, c *console) error {
 	loaded, err := cmd.load(c)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // topicsCommand looks after the topics that the settings name.
 type topicsCommand struct {
-	List   topicsListCommand   `cmd:"" default:"1" help:"Show the topics that the settings name, as they are and as they must be. Fails if one is missing or wrong."`
+	List   topicsListCommand   `cmd:"" default:"withargs" help:"Show the topics that the settings name, as they are and as they must be. Fails if one is missing or wrong."`
 	Create topicsCreateCommand `cmd:"" help:"Create those that are missing."`
 }
 
@@ -45,7 +45,7 @@ func (cmd topicsListCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	if faults > 0 {
-		return fmt.Errorf("%d topics are missing or not as they must be", faults)
+		return fmt.Errorf("missing or not as they must be: %d of %d topics", faults, len(found))
 	}
 	return nil
 }

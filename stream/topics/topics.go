@@ -235,7 +235,11 @@ func Check(ctx context.Context, client *kgo.Client, want []Topic) ([]Found, erro
 func compare(t Topic, d kadm.TopicDetail, configs map[string]string) Found {
 	f := Found{Name: t.Name, Partitions: len(d.Partitions), Configs: configs}
 	if !f.Exists() {
-		f.Faults = append(f.Faults, "does not exist")
+		fault := "does not exist"
+		if !t.Create {
+			fault += "; its writers create it, or `tributary topics create --sources`"
+		}
+		f.Faults = append(f.Faults, fault)
 		return f
 	}
 	if t.Partitions > 0 && !t.AnyPartitions && f.Partitions != t.Partitions {
