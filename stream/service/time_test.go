@@ -105,7 +105,7 @@ func (u *timed) changes(ctx context.Context) (changes []string, newest *schemas.
 }
 
 // Of three partitions one is empty and one stalls: it has records that nobody can read. The empty one holds nobody back and the
-// stalled one does, across a crash of everybody, until it is read: only then is the purchase final, with the touch that was
+// stalled one does, across a restart of everybody, until it is read: only then is the purchase final, with the touch that was
 // in the backlog.
 func TestFinalityWaitsForAStalledPartition(t *testing.T) {
 	ctx := limit(t, time.Minute)
@@ -125,7 +125,7 @@ func TestFinalityWaitsForAStalledPartition(t *testing.T) {
 	u.event(ctx, 1, "touch", "10:00")
 	u.event(ctx, 1, "touch", "13:00")
 	for _, i := range u.instances { // whoever is new has not heard that partition 1 was idle
-		i.kill()
+		i.leave()
 	}
 	for _, i := range u.instances {
 		i.start()
@@ -136,7 +136,7 @@ func TestFinalityWaitsForAStalledPartition(t *testing.T) {
 		{Watermark: clock("10:29"), Behind: 90 * time.Minute},
 		{Idle: true}}
 	u.until(ctx, "partition 1 holds the others back", clock("10:29"), stalled...)
-	u.event(ctx, 0, "touch", "10:58") // late, by what was known before the crash
+	u.event(ctx, 0, "touch", "10:58") // late, by what was known before the restart
 	until(ctx, t, "the late event is counted", func() bool { return u.ledger().Late == 1 })
 	u.until(ctx, "a late event moves nothing", clock("10:29"), stalled...)
 	if changes, _ := u.changes(ctx); !slices.Equal(changes, []string{"ATTRIBUTION"}) {
