@@ -581,6 +581,7 @@ func (s *session) join(assignments int) {
 func (s *session) assigned(_ context.Context, client *kgo.Client, _ map[string][]int32) {
 	_, generation := client.GroupMetadata()
 	s.stats.Generation.Store(int64(generation))
+	s.config.Log.Info("lane is in its group", "lane", s.config.TransactionalID, "generation", generation)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.joins == 0 {

@@ -169,7 +169,7 @@ var afterLimits = []Setting{
 
 	{Path: "models", Default: modelsText(scoring.DefaultSpecs()), Rule: atLeastOne, Why: "models that every record carries: those that need no data and that people compare first"},
 	{Path: "models[].name", Rule: modelOwn, Why: "key in the record; not set: the type"},
-	{Path: "models[].type", Rule: oneOf(scoring.Types()...), Why: "formula of the model, CONTRACT section 3"},
+	{Path: "models[].type", Rule: oneOf(scoring.Types()...), Why: "formula of the model; see scoring"},
 	{Path: "models[].half_life", Rule: modelOwn, Why: "time_decay: age at which a touch weighs half; not set: 7d"},
 	{Path: "models[].granularity", Rule: modelOwn, Why: "time_decay: continuous, or day to count whole calendar days; not set: continuous"},
 	{Path: "models[].timezone", Rule: modelOwn, Why: "time_decay by day: whose calendar; not set: UTC"},
