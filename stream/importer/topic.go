@@ -3,10 +3,12 @@ package importer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"tributary/stream/roles"
@@ -54,6 +56,9 @@ func (t *Topic) Put(key, value []byte) error {
 	t.client.Produce(t.ctx, record, func(r *kgo.Record, err error) {
 		if err != nil {
 			err = fmt.Errorf("topic %s, partition %d: %w", r.Topic, r.Partition, err)
+			if errors.Is(err, kerr.UnknownTopicOrPartition) {
+				err = fmt.Errorf("topic %s does not exist", r.Topic)
+			}
 			t.failed.CompareAndSwap(nil, &err)
 		}
 	})
