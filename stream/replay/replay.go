@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -11,6 +12,7 @@ import (
 	"tributary/stream/lane"
 	"tributary/stream/service"
 	"tributary/stream/settings"
+	"tributary/stream/topics"
 )
 
 // Config says what to replay, and into which application.
@@ -32,7 +34,7 @@ type Config struct {
 type Progress struct {
 	Offsets, Of int64 // offsets behind us, of those in the stretch; transaction markers count
 	Copied      int64 // records, by this process
-	Skipped     int64 // of the records that this process passed: replayed ones, and dead letters that are not whole
+	Skipped     int64 // of the records that this process passed: replayed ones, dead letters that are not whole, and what is larger than an event
 }
 
 // Done reports whether nothing is left.
@@ -57,7 +59,8 @@ func Run(ctx context.Context, c Config) (Progress, error) {
 	if t.progress().Done() {
 		return t.progress(), nil
 	}
-	l, err := lane.New(lane.Config{Client: c.Client, Group: c.group(), TransactionalID: c.group(), Topics: []string{c.From},
+	client := append(slices.Clip(c.Client), kgo.ProducerBatchMaxBytes(topics.MaxRecordBytes))
+	l, err := lane.New(lane.Config{Client: client, Group: c.group(), TransactionalID: c.group(), Topics: []string{c.From},
 		MaxPollRecords: t.poll(), CommitInterval: commitInterval, IdleInterval: idleAfter / 2, IdleAfter: idleAfter, Log: c.Log}, t)
 	if err != nil {
 		return Progress{}, err

@@ -300,3 +300,21 @@ func (w *world) replayed(t *testing.T) map[string]int {
 	}
 	return got
 }
+
+// The largest event there can be is replayed, though a client's default for a batch is smaller.
+func TestLargeRecord(t *testing.T) {
+	w := start(t)
+	client, err := kgo.NewClient(append(w.client, kgo.ProducerBatchMaxBytes(2<<20))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	late := w.settings.Topics.Late
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: late, Value: make([]byte, schemas.MaxEventBytes)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := replay.Run(t.Context(), replay.Config{Settings: w.settings, Client: w.client, From: late, Log: slog.New(slog.DiscardHandler)})
+	if err != nil || p.Copied != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}

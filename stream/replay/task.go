@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tributary/schemas"
 	"tributary/stream/lane"
 	"tributary/stream/roles"
 )
@@ -46,10 +47,13 @@ func (t *task) poll() int {
 func (t *task) Process(ctx context.Context, records []*kgo.Record) (copies []*kgo.Record, err error) {
 	for _, r := range records {
 		s, ok := t.spans[r.Partition]
-		if !ok || r.Offset < s.start || r.Offset >= s.end {
+		if !ok || r.Offset < s.start {
 			continue
 		}
-		t.at[r.Partition] = r.Offset + 1
+		t.at[r.Partition] = min(r.Offset+1, s.end)
+		if r.Offset >= s.end {
+			continue // up to the end there was a gap
+		}
 		if c := t.copy(r); c != nil {
 			copies = append(copies, c)
 			t.copying++
@@ -77,9 +81,12 @@ func (t *task) wait(ctx context.Context, n int) error {
 	return nil
 }
 
-// copy is the record as its sender wrote it, with the mark of a replay; nil if a replay made it, or if it is a letter that
-// could not carry all of it. What its sender marked is no replay's: nobody else has it.
+// copy is the record as its sender wrote it, with the mark of a replay; nil if a replay made it, if it is a letter that could
+// not carry all of it, or if it is larger than any event. What its sender marked is no replay's: nobody else has it.
 func (t *task) copy(r *kgo.Record) *kgo.Record {
+	if len(r.Value) > schemas.MaxEventBytes {
+		return nil
+	}
 	c := &kgo.Record{Topic: t.topic, Key: r.Key, Value: r.Value}
 	for _, h := range r.Headers {
 		switch {
@@ -116,10 +123,11 @@ func (t *task) Abort() {
 }
 
 // Idle ends partitions that have nothing left to read though their stretch goes on: to its end there are only markers, or
-// records that were aborted or compacted.
+// records that were aborted or compacted. One with records in the open transaction waits: it may be aborted.
 func (t *task) Idle(_ context.Context, quiet []lane.TopicPartition) ([]*kgo.Record, error) {
 	for partition, s := range t.spans {
-		if slices.Contains(quiet, lane.TopicPartition{Topic: t.config.From, Partition: partition}) {
+		settled := t.at[partition] == t.committed[partition]
+		if settled && slices.Contains(quiet, lane.TopicPartition{Topic: t.config.From, Partition: partition}) {
 			t.at[partition], t.committed[partition] = s.end, s.end
 		}
 	}
