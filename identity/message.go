@@ -102,6 +102,17 @@ func (m *Message) ToConversion() bool {
 	return m.Kind == KindConversion || m.Kind == KindHome || m.Kind == KindErase
 }
 
+// Erases reports whether what its receiver knows of a person may be deleted.
+func (m *Message) Erases() bool {
+	switch m.Kind {
+	case KindForget, KindErase:
+		return true
+	case KindKill, KindReset:
+		return m.Time > 0
+	}
+	return false
+}
+
 // Effects is what steps decided beside row changes. The caller empties it.
 type Effects struct {
 	Send      []Message

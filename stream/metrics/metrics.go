@@ -55,7 +55,7 @@ type ledger struct {
 	received, journaled, refused, filtered, late     atomic.Int64
 	applied, duplicate, forgotten, shared, conflicts atomic.Int64
 	expired                                          atomic.Int64
-	messages, revisions, erasures                    atomic.Int64
+	messages, revisions, erasing                     atomic.Int64
 }
 
 // New returns the metrics, all at zero. version is the program's.
@@ -154,6 +154,7 @@ type Journeyed struct {
 	Withheld  int64                     // revisions that were not emitted because the conversion is final
 	Shared    map[identity.Reason]int64 // identifiers that became shared
 	Audits    map[schemas.AuditKind]int64
+	Erasing   int64 // messages that may have deleted what is known of a person
 	Expired   int64 // events deleted because they are older than the retention
 
 	Times map[int32]watermark.Times // of partitions of the journal
@@ -193,7 +194,7 @@ func (m *Metrics) Journeyed(j *Journeyed) {
 	for kind, n := range j.Audits {
 		m.audits.WithLabelValues(string(kind)).Add(float64(n))
 	}
-	m.ledger.erasures.Add(j.Audits[schemas.AuditErasure])
+	m.ledger.erasing.Add(j.Erasing)
 	m.expired.Add(float64(j.Expired))
 }
 
@@ -260,8 +261,8 @@ func (m *Metrics) Ledger() Ledger {
 func (m *Metrics) Messages() int64  { return m.ledger.messages.Load() }
 func (m *Metrics) Revisions() int64 { return m.ledger.revisions.Load() }
 
-// Erasures is how many receipts of erasures were written.
-func (m *Metrics) Erasures() int64 { return m.ledger.erasures.Load() }
+// Erasing is how many messages may have deleted what is known of a person. One erasure is some, to whoever has rows of it.
+func (m *Metrics) Erasing() int64 { return m.ledger.erasing.Load() }
 
 // Settled reports whether every record received has ended somewhere: received = applied + duplicate + refused + late +
 // filtered.

@@ -73,6 +73,9 @@ func (t *Journey) record(r *kgo.Record) error {
 			return fmt.Errorf("%w: a %v of partition %d: was the number of partitions changed?", identity.ErrWire, m.Kind, owner)
 		}
 		t.pending.Messages[m.Kind]++
+		if m.Erases() {
+			t.pending.Erasing++
+		}
 		t.work.Message(r.Partition, m, stamp)
 		return nil
 	})
