@@ -3,12 +3,14 @@ package lane
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -228,5 +230,124 @@ func TestQuietPartitions(t *testing.T) {
 	}
 	if c.total() != 1 {
 		t.Errorf("%d records, want 1", c.total())
+	}
+}
+
+// speaker is a clerk that has something to say without input. The end of a transaction can be held up, for longer than it may
+// hold back a rebalance, until its client has a record of a partition that came meanwhile.
+type speaker struct {
+	*clerk
+	topic   string
+	ending  chan struct{}   // receives when a transaction is ending
+	fetched chan struct{}   // has something when a record was fetched
+	over    <-chan struct{} // closed when the test is
+	held    bool            // the transaction that was held up is not over
+	note    func()          // called when it is
+}
+
+func (s *speaker) Idle(context.Context, []TopicPartition) ([]*kgo.Record, error) {
+	return []*kgo.Record{{Topic: s.topic, Value: []byte("here")}}, nil
+}
+
+func (s *speaker) Commit(positions map[int32]Position) error {
+	if s.held {
+		s.note()
+	}
+	s.held = false
+	return s.clerk.Commit(positions)
+}
+
+func (s *speaker) Abort() {
+	s.held = false
+	s.clerk.Abort()
+}
+
+// partition is the one that it was told of.
+func (s *speaker) partition() int32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.notes {
+		return p.Partition
+	}
+	return -1
+}
+
+// OnProduceRecordBuffered is called by the client.
+func (s *speaker) OnProduceRecordBuffered(*kgo.Record) {}
+
+// OnProduceRecordUnbuffered is called by the client when a record is written.
+func (s *speaker) OnProduceRecordUnbuffered(*kgo.Record, error) {
+	select {
+	case s.ending <- struct{}{}:
+		s.held = true
+		select {
+		case <-s.fetched:
+		case <-s.over:
+		}
+	default:
+	}
+}
+
+// OnFetchRecordBuffered is called by the client when it has fetched a record.
+func (s *speaker) OnFetchRecordBuffered(*kgo.Record) {
+	select {
+	case s.fetched <- struct{}{}:
+	default:
+	}
+}
+
+// OnFetchRecordUnbuffered is called by the client.
+func (s *speaker) OnFetchRecordUnbuffered(*kgo.Record, bool) {}
+
+// A partition comes to a lane in the middle of a transaction without input, which commits the offsets of all partitions. The
+// task hasn't heard of it, and its note stays.
+func TestNoteOfAPartitionThatHasJustCome(t *testing.T) {
+	ctx := limit(t)
+	r := newRiver(t, kafkatest.StartFake(t, kafkatest.Options{}), 2, 1)
+	send := func(partition int32) {
+		if err := r.source.ProduceSync(ctx, &kgo.Record{Topic: r.in, Partition: partition, Value: []byte("x")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := newClerk()
+	otherLane, leave := other.run(t, r, Config{})
+	defer leave()
+	send(0)
+	send(1)
+	until(ctx, t, "both records are counted", func() bool { return other.total() == 2 })
+
+	s := &speaker{clerk: newClerk(), topic: r.out, ending: make(chan struct{}), fetched: make(chan struct{}, 1), over: ctx.Done()}
+	lane, err := New(Config{Client: []kgo.Opt{kgo.SeedBrokers(r.cluster.Brokers()...), kgo.WithHooks(s), kgo.FetchMaxWait(100 * time.Millisecond)}, Group: r.group, TransactionalID: r.group + "-speaker",
+		Topics: []string{r.in}, IdleInterval: 10 * time.Millisecond, CommitInterval: 10 * time.Millisecond, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var comes int32
+	var kept []string
+	s.note = func() {
+		offsets, err := kadm.NewClient(r.source).FetchOffsets(ctx, r.group)
+		at, _ := offsets.Lookup(r.in, comes)
+		if err != nil {
+			t.Error(err)
+		}
+		kept = append(kept, at.Metadata)
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- lane.Run(running) }()
+	until(ctx, t, "each lane has a partition", func() bool {
+		return lane.Stats().Owned.Load() == 1 && otherLane.Stats().Owned.Load() == 1
+	})
+	<-s.ending
+	comes = 1 - s.partition()
+	leave()
+	send(comes)
+	until(ctx, t, "the new record is counted", func() bool { return s.total() == 3 })
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(kept, []string{"1"}) {
+		t.Errorf("notes %q, want 1", kept)
 	}
 }

@@ -168,7 +168,10 @@ func (s *session) end() {
 	s.kafka.Close()
 	s.kafka.AllowRebalance() // Close polls once more, which would keep a goroutine of its own waiting for ever
 	s.callbacks.Wait()
-	s.disclaim(slices.Collect(maps.Keys(s.claims)))
+	s.mu.Lock()
+	claimed := slices.Collect(maps.Keys(s.claims)) // a client that could not leave in time may still call back
+	s.mu.Unlock()
+	s.disclaim(claimed)
 	s.side.Close()
 	s.own(nil)
 	s.stats.Generation.Store(0)
@@ -430,7 +433,8 @@ func (s *session) annotate(request *kmsg.TxnOffsetCommitRequest) error {
 }
 
 // addOwned adds the partitions of which nothing was consumed, with the offsets that they have. The group refuses the request
-// of a member that it has thrown out, and gives nobody else a partition of it before the transaction has ended.
+// of a member that it has thrown out, and gives nobody else a partition of it before the transaction has ended. A partition that
+// has just come is left out: the task hasn't heard of it, and would replace its note.
 func (s *session) addOwned(request *kmsg.TxnOffsetCommitRequest) {
 	there := map[TopicPartition]bool{}
 	for _, topic := range request.Topics {
@@ -442,7 +446,7 @@ func (s *session) addOwned(request *kmsg.TxnOffsetCommitRequest) {
 		topic := kmsg.NewTxnOffsetCommitRequestTopic()
 		topic.Topic = name
 		for number, offset := range offsets {
-			if there[TopicPartition{name, number}] {
+			if there[TopicPartition{name, number}] || !s.owns(name, number) {
 				continue
 			}
 			partition := kmsg.NewTxnOffsetCommitRequestTopicPartition()
