@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -111,6 +112,28 @@ func FuzzRestore(f *testing.F) {
 		readAll(b.Rows(1))
 		if b.Err() != nil {
 			t.Fatal(b.Err())
+		}
+	})
+}
+
+// The key of a timer and the value of a sweep decode and encode to the same bytes, or are a FormatError.
+func FuzzTimerAndSweep(f *testing.F) {
+	f.Add(Timer{Due: 5, Kind: TimerFinal, Root: identity.ID{1}}.key())
+	f.Add(appendSweep(nil, sweep{before: 5}))
+	f.Add(appendSweep(nil, sweep{before: 5, next: []byte("next")}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		timer, wrong := timerOf(b)
+		if wrong == nil && !bytes.Equal(timer.key(), b) {
+			t.Errorf("timer %x became %x", b, timer.key())
+		}
+		s, err := decodeSweep(b)
+		if err == nil && !bytes.Equal(appendSweep(nil, s), b) {
+			t.Errorf("sweep %x became %x", b, appendSweep(nil, s))
+		}
+		for _, err := range []error{wrong, err} {
+			if _, ok := errors.AsType[*FormatError](err); err != nil && !ok {
+				t.Errorf("%x: %v", b, err)
+			}
 		}
 	})
 }

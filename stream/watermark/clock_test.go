@@ -2,6 +2,7 @@ package watermark
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -512,4 +513,49 @@ func TestDamagedRows(t *testing.T) {
 			t.Errorf("partition 1 took a %v", m.Kind)
 		}
 	}
+}
+
+// Any rows are read, or are an error of rows; what can be read has one form.
+func FuzzRows(f *testing.F) {
+	f.Add([]byte("p"), []byte("\x01\x02"))
+	f.Add([]byte("c"), []byte("\x01\x08"))
+	f.Add([]byte("sevents\x00\x00\x00\x00\x01"), []byte("\x01\x01\x03"))
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		if len(key) == 0 {
+			return
+		}
+		rows, again := RowMap{}, RowMap{}
+		rows.Put(key, value)
+		times, err := TimesOf(rows)
+		if err == nil && times != (Times{}) {
+			times.put(again)
+		}
+		now, wrong := cycleOf(rows)
+		if wrong == nil && string(key) == string(rowCycle) {
+			now.put(again)
+		}
+		lost := eachSource(rows, func(p place, s source) { s.put(again, p) })
+		for _, err := range []error{err, wrong, lost} {
+			if err != nil && !errors.Is(err, ErrRow) {
+				t.Fatalf("%x: %x: %v", key, value, err)
+			}
+		}
+		for k, v := range again {
+			if rows[k] != v {
+				t.Errorf("%x: %x became %x: %x", key, value, k, v)
+			}
+		}
+	})
+}
+
+// Any note says a time that can be, and what was read is written the same.
+func FuzzParseNote(f *testing.F) {
+	f.Add("watermark/1 1772359200000")
+	f.Add("watermark/1 -5")
+	f.Fuzz(func(t *testing.T, note string) {
+		s := ParseNote(note)
+		if s.Watermark < 0 || s.Watermark > schemas.MaxMillis || ParseNote(s.Note()) != s {
+			t.Errorf("%q became %+v", note, s)
+		}
+	})
 }
