@@ -4,52 +4,16 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"tributary/schemas"
+	"tributary/schemas/shareddata"
 )
-
-// sharedData is the path of a file of the shared data sets. Where they are absent the test is skipped, in CI it fails.
-func sharedData(t *testing.T, name string) string {
-	t.Helper()
-	shared := os.Getenv("TRIBUTARY_SHARED")
-	if shared == "" {
-		shared = filepath.Join(repositoryRoot(t), "..", "shared")
-	}
-	path := filepath.Join(shared, "data", name)
-	_, err := os.Stat(path)
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("CI") == "true":
-		t.Fatalf("MISSING DATA: %v (TRIBUTARY_SHARED names the folder that holds data/)", err)
-	default:
-		t.Skipf("MISSING DATA, NOTHING CHECKED: %v (TRIBUTARY_SHARED names the folder that holds data/)", err)
-	}
-	return ""
-}
-
-func repositoryRoot(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dir != filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
-	t.Fatal("no go.mod above the test")
-	return ""
-}
 
 // TestGoogleParseAssertions reads the numbers of libphonenumber's own parse tests. Those tests only parse; we also ask
 // whether the country has the number, which it has not for the four that are named here.
 func TestGoogleParseAssertions(t *testing.T) {
-	text, err := os.ReadFile(sharedData(t, "phone_numbers/google_parse_assertions.json"))
+	text, err := os.ReadFile(shareddata.Path(t, "phone_numbers/google_parse_assertions.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +56,7 @@ func TestGoogleParseAssertions(t *testing.T) {
 // where no region is set, and as people of the region write it. Networks that belong to no country ("001") have no such
 // way of writing.
 func TestGoogleExampleNumbers(t *testing.T) {
-	f, err := os.Open(sharedData(t, "phone_numbers/google_example_numbers.csv"))
+	f, err := os.Open(shareddata.Path(t, "phone_numbers/google_example_numbers.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/big"
 	"os"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
@@ -15,46 +14,11 @@ import (
 	"time"
 
 	"tributary/schemas"
+	"tributary/schemas/shareddata"
 )
 
 // The data of these tests is published by other projects. It is read from where it lies, beside the repository or where
 // TRIBUTARY_SHARED/data says, and is no part of it.
-
-// sharedData is the path of a file of the shared data sets. Where they are absent the test is skipped, in CI it fails.
-func sharedData(t *testing.T, name string) string {
-	t.Helper()
-	shared := os.Getenv("TRIBUTARY_SHARED")
-	if shared == "" {
-		shared = filepath.Join(repositoryRoot(t), "..", "shared")
-	}
-	path := filepath.Join(shared, "data", name)
-	_, err := os.Stat(path)
-	switch {
-	case err == nil:
-		return path
-	case os.Getenv("CI") == "true":
-		t.Fatalf("MISSING DATA: %v (TRIBUTARY_SHARED names the folder that holds data/)", err)
-	default:
-		t.Skipf("MISSING DATA, NOTHING CHECKED: %v (TRIBUTARY_SHARED names the folder that holds data/)", err)
-	}
-	return ""
-}
-
-func repositoryRoot(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dir != filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
-	t.Fatal("no go.mod above the test")
-	return ""
-}
 
 // totals are credits by channel, exact.
 type totals map[string]*big.Rat
@@ -128,7 +92,7 @@ func TestPathData(t *testing.T) {
 			LinearValue float64 `json:"linear_touch_value"`
 		} `json:"first_last_linear_value"`
 	}
-	readJSON(t, sharedData(t, "pathdata/expected.json"), &expected)
+	readJSON(t, shareddata.Path(t, "pathdata/expected.json"), &expected)
 	firstValue, lastValue, linearValue := map[string]float64{}, map[string]float64{}, map[string]float64{}
 	for _, v := range expected.Values {
 		firstValue[v.Channel], lastValue[v.Channel], linearValue[v.Channel] = v.FirstValue, v.LastValue, v.LinearValue
@@ -166,7 +130,7 @@ type aggregatedPath struct {
 
 func readPathData(t *testing.T) []aggregatedPath {
 	t.Helper()
-	file, err := os.Open(sharedData(t, "pathdata/PathData.csv"))
+	file, err := os.Open(shareddata.Path(t, "pathdata/PathData.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +199,7 @@ var notRules = []string{"shapley", "markov_attribution", "markov_transition_matr
 // percent are written as decimals. Touches that a case gives out of order are sorted here, as paths are in ours.
 func TestPeerVectors(t *testing.T) {
 	var cases []peerCase
-	readJSON(t, sharedData(t, "peer_vectors/vectors.json"), &cases)
+	readJSON(t, shareddata.Path(t, "peer_vectors/vectors.json"), &cases)
 	played := 0
 	for i, c := range cases {
 		if slices.Contains(notRules, c.Model) || c.Input.Dataset != "" {

@@ -31,6 +31,16 @@ func (f settingsFlags) load(c *console) (*settings.Loaded, error) {
 	return loaded, nil
 }
 
+// reach reads the settings, and how to get to the cluster by them.
+func (f settingsFlags) reach(c *console) (*settings.Loaded, settings.Client, error) {
+	loaded, err := f.load(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := loaded.Kafka.Options(c.lookup)
+	return loaded, client, err
+}
+
 type configCommand struct {
 	Key   configKeyCommand   `cmd:"" help:"Make an identity key from the system's randomness and print it."`
 	Check configCheckCommand `cmd:"" help:"Say what is wrong with the settings, or print those in effect and where they come from."`

@@ -5,11 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tributary/schemas/shareddata"
 )
 
 func TestImportJuly2018(t *testing.T) {
 	events := filepath.Join(t.TempDir(), "events.jsonl")
-	status, _, errs := tributary(t, "", nil, "import", "--mapping=testdata/july2018.mapping.yaml", "--out", events, sharedFile(t, "july2018/attribution_data.csv"))
+	status, _, errs := tributary(t, "", nil, "import", "--mapping=testdata/july2018.mapping.yaml", "--out", events, shareddata.Path(t, "july2018/attribution_data.csv"))
 	if want := "62483 rows: 62483 events (1838 conversion, 60645 touch), 0 refused, 0 passed over"; status != done || !strings.Contains(errs, want) {
 		t.Errorf("status %d, %q, want %q", status, errs, want)
 	}

@@ -27,11 +27,7 @@ passed its time by lateness.allowed.`
 }
 
 func (cmd inspectWatermarksCommand) Run(ctx context.Context, c *console) error {
-	loaded, err := cmd.load(c)
-	if err != nil {
-		return err
-	}
-	client, err := loaded.Kafka.Options(c.lookup)
+	loaded, client, err := cmd.reach(c)
 	if err != nil {
 		return err
 	}
@@ -70,11 +66,7 @@ CANDIDATES are identifiers that the shared one was seen with, the strongest firs
 }
 
 func (cmd inspectSharedCommand) Run(ctx context.Context, c *console) error {
-	loaded, err := cmd.load(c)
-	if err != nil {
-		return err
-	}
-	client, err := loaded.Kafka.Options(c.lookup)
+	loaded, client, err := cmd.reach(c)
 	if err != nil {
 		return err
 	}

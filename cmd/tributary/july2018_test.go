@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"tributary/schemas"
+	"tributary/schemas/shareddata"
 )
 
 // The totals of July 2018 by channel, as they were published: from the CSV file through mapping, import and attribute.
 func TestJuly2018(t *testing.T) {
-	data := sharedFile(t, "july2018/attribution_data.csv")
+	data := shareddata.Path(t, "july2018/attribution_data.csv")
 	events := filepath.Join(t.TempDir(), "events.jsonl")
 	status, _, errs := tributary(t, "", nil, "import", "--mapping=testdata/july2018.mapping.yaml", "--out", events, data)
 	if status != done {

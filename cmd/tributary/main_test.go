@@ -18,23 +18,6 @@ func tributary(t *testing.T, in string, environ []string, args ...string) (statu
 	return status, o.String(), e.String()
 }
 
-// sharedFile is a data set that is not carried in the repository.
-func sharedFile(t *testing.T, path string) string {
-	t.Helper()
-	dir := os.Getenv("TRIBUTARY_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	file := filepath.Join(dir, "data", path)
-	if _, err := os.Stat(file); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the shared data set is missing: %v", err)
-		}
-		t.Skipf("NOT TESTED: the shared data set is missing: %v", err)
-	}
-	return file
-}
-
 func TestExitStatus(t *testing.T) {
 	for _, c := range []struct {
 		args string

@@ -37,11 +37,7 @@ func (cmd replayCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := cmd.load(c)
-	if err != nil {
-		return err
-	}
-	client, err := loaded.Kafka.Options(c.lookup)
+	loaded, client, err := cmd.reach(c)
 	if err != nil {
 		return err
 	}

@@ -18,11 +18,7 @@ type topicsCommand struct {
 type topicsListCommand struct{ settingsFlags }
 
 func (cmd topicsListCommand) Run(ctx context.Context, c *console) error {
-	loaded, err := cmd.load(c)
-	if err != nil {
-		return err
-	}
-	client, err := loaded.Kafka.Options(c.lookup)
+	loaded, client, err := cmd.reach(c)
 	if err != nil {
 		return err
 	}
@@ -56,11 +52,7 @@ type topicsCreateCommand struct {
 }
 
 func (cmd topicsCreateCommand) Run(ctx context.Context, c *console) error {
-	loaded, err := cmd.load(c)
-	if err != nil {
-		return err
-	}
-	client, err := loaded.Kafka.Options(c.lookup)
+	loaded, client, err := cmd.reach(c)
 	if err != nil {
 		return err
 	}

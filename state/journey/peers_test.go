@@ -14,45 +14,11 @@ import (
 	"time"
 
 	"tributary/schemas"
+	"tributary/schemas/shareddata"
 )
 
 // Data sets with answers that others published. They lie beside the repository, in ../shared/data, or where
 // TRIBUTARY_SHARED/data says, and are not part of it.
-
-// sharedData returns the path of a file or folder of the shared data. Without it the test is skipped, or fails under CI.
-func sharedData(t *testing.T, name string) string {
-	t.Helper()
-	dir := os.Getenv("TRIBUTARY_SHARED")
-	if dir == "" {
-		dir = filepath.Join(repository(t), "..", "shared")
-	}
-	path := filepath.Join(dir, "data", name)
-	if _, err := os.Stat(path); err != nil {
-		complain := t.Skipf
-		if os.Getenv("CI") == "true" {
-			complain = t.Fatalf
-		}
-		complain("MISSING DATA, NOTHING CHECKED: %v (TRIBUTARY_SHARED names the folder that holds data/)", err)
-	}
-	return path
-}
-
-func repository(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-}
 
 // readTable reads a CSV file with a header; each row maps column to value.
 func readTable(t *testing.T, file string) []map[string]string {
@@ -89,7 +55,7 @@ func readTime(t *testing.T, layout, text string) schemas.Millis {
 // Web logs of the SEC cut into sessions by address and inactivity, with answers on which several programs agree. A row
 // is address, first request, last request, seconds with both ends included, requests.
 func TestPeerEdgarSessions(t *testing.T) {
-	dir := sharedData(t, "edgar_sessions")
+	dir := shareddata.Path(t, "edgar_sessions")
 	text, err := os.ReadFile(filepath.Join(dir, "cases.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +117,7 @@ func edgarSessions(t *testing.T, log string, inactivity time.Duration) []string 
 // The demonstration shop of dbt-labs/snowplow: its trackers' session ids are what both campaign rules find from the
 // events, among them a visit of forty seconds that a campaign cuts in two.
 func TestPeerSnowplowSessions(t *testing.T) {
-	dir := sharedData(t, "dbtlabs_snowplow/event")
+	dir := shareddata.Path(t, "dbtlabs_snowplow/event")
 	rows := append(readTable(t, filepath.Join(dir, "sp_event.csv")), readTable(t, filepath.Join(dir, "sp_event_update.csv"))...)
 	word := func(row map[string]string, columns ...string) string {
 		for _, c := range columns {
@@ -203,7 +169,7 @@ func TestPeerSnowplowSessions(t *testing.T) {
 
 // The integration test of snowplow/dbt-snowplow-fractribution: visits with channels, conversions within thirty days.
 func TestPeerFractributionPaths(t *testing.T) {
-	dir := sharedData(t, "snowplow_fractribution/expected")
+	dir := shareddata.Path(t, "snowplow_fractribution/expected")
 	table := func(name string) []map[string]string {
 		return readTable(t, filepath.Join(dir, "snowplow_fractribution_"+name+"_expected.csv"))
 	}
@@ -234,7 +200,7 @@ func TestPeerFractributionPaths(t *testing.T) {
 // Impressions and conversions of July 2018: every conversion row is the last touch of its journey and ends it. The totals
 // by channel are published for first, last and linear.
 func TestPeerJuly2018Totals(t *testing.T) {
-	rows := readTable(t, sharedData(t, "july2018/attribution_data.csv"))
+	rows := readTable(t, shareddata.Path(t, "july2018/attribution_data.csv"))
 	rules := Defaults()
 	rules.Lookback.Default = 60 * 24 * time.Hour
 	rules.Conversions = map[string]ConversionRule{"sale": {Reset: true}}

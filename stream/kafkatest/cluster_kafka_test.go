@@ -31,7 +31,7 @@ func TestKafkaOfBothTransactionVersions(t *testing.T) {
 func TestKafkaNodeKilledAndPaused(t *testing.T) {
 	cluster := Start(t, Options{})
 	if cluster.Engine() == "external" {
-		t.Skip("the nodes of an external cluster are not ours")
+		missing(t, unavailable{"the nodes of an external cluster are not ours to kill"})
 	}
 	carryOneRecord(t, cluster)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

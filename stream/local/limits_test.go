@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tributary/identity"
+	"tributary/schemas/shareddata"
 	"tributary/stream/ingest"
 	"tributary/stream/population"
 	"tributary/stream/settings"
@@ -177,13 +178,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestRestaurants measures on the restaurants of Fodor's and Zagat's, TRIBUTARY_RESTAURANTS=FILE, which belong to others.
+// TestRestaurants measures on the restaurants of Fodor's and Zagat's, which belong to others. The figures are those of the page.
 func TestRestaurants(t *testing.T) {
-	path := os.Getenv("TRIBUTARY_RESTAURANTS")
-	if path == "" {
-		t.Skip("TRIBUTARY_RESTAURANTS names no file")
-	}
-	f, err := os.Open(path)
+	f, err := os.Open(shareddata.Path(t, "restaurants_fz/restaurant.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,10 +200,24 @@ func TestRestaurants(t *testing.T) {
 		}
 		c.add(t, in, fmt.Appendf(nil, `{"event_id":"%d","type":"identify","occurred_at":1,"identifiers":{"phone":%q,"anonymous_id":"%d"}}`, i, phone, i), classes[class])
 	}
-	for _, most := range []int{0, 30, 5, 3, 2, 1} {
+	if len(classes) != 752 {
+		t.Errorf("%d restaurants, want 752", len(classes))
+	}
+	for _, want := range []struct {
+		most int // phone.any
+		joined
+	}{
+		{0, joined{108, 14, 4}},
+		{30, joined{108, 14, 4}},
+		{5, joined{108, 14, 4}},
+		{3, joined{106, 10, 6}},
+		{2, joined{104, 3, 8}},
+		{1, joined{1, 0, 111}},
+	} {
 		s := settings.Default()
-		s.Identity.Limits = settings.Limits{Phone: settings.Neighbours{Any: most}}
-		j := c.join(s.IdentityLimits())
-		t.Logf("phone.any %d: %v, %v right, %v wrong, %v missed, %d entities", most, j, j.right, j.wrong, j.missed, len(classes))
+		s.Identity.Limits = settings.Limits{Phone: settings.Neighbours{Any: want.most}}
+		if got := c.join(s.IdentityLimits()); got != want.joined {
+			t.Errorf("phone.any %d: %v right, %v wrong, %v missed, want %v, %v and %v", want.most, got.right, got.wrong, got.missed, want.right, want.wrong, want.missed)
+		}
 	}
 }

@@ -5,32 +5,23 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
 
+	"tributary/schemas/shareddata"
 	"tributary/state"
 	"tributary/stream/local"
 	"tributary/stream/report"
 	"tributary/stream/settings"
 )
 
-// sharedRows reads a CSV file of the shared data sets, each row by column name. Where the file is absent the test is
-// skipped, in CI it fails.
+// sharedRows reads a CSV file of the shared data sets, each row by column name.
 func sharedRows(t *testing.T, name string) (rows []map[string]string) {
 	t.Helper()
-	shared := os.Getenv("TRIBUTARY_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "..", "shared")
-	}
-	file, err := os.Open(filepath.Join(shared, "data", name))
-	switch {
-	case err == nil:
-	case os.Getenv("CI") == "true":
-		t.Fatalf("MISSING DATA: %v (TRIBUTARY_SHARED names the folder that holds data/)", err)
-	default:
-		t.Skipf("MISSING DATA, NOTHING CHECKED: %v (TRIBUTARY_SHARED names the folder that holds data/)", err)
+	file, err := os.Open(shareddata.Path(t, name))
+	if err != nil {
+		t.Fatal(err)
 	}
 	defer file.Close()
 	all, err := csv.NewReader(file).ReadAll()

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"tributary/schemas/shareddata"
 	"tributary/stream/kafkatest"
 	"tributary/stream/metrics"
 	"tributary/stream/settings"
@@ -319,27 +320,10 @@ func TestProcessesKilledOnKafka(t *testing.T) {
 	}
 }
 
-// sharedFile is a data set that is not carried in the repository.
-func sharedFile(t *testing.T, path string) string {
-	t.Helper()
-	dir := os.Getenv("TRIBUTARY_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	file := filepath.Join(dir, "data", path)
-	if _, err := os.Stat(file); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the shared data set is missing: %v", err)
-		}
-		t.Skipf("NOT TESTED: the shared data set is missing: %v", err)
-	}
-	return file
-}
-
 // The totals of July 2018 by channel, as they were published: from the CSV file through import, Apache Kafka and two
 // processes of the built program, whose ledgers add up.
 func TestJuly2018OnKafka(t *testing.T) {
-	data := sharedFile(t, "july2018/attribution_data.csv")
+	data := shareddata.Path(t, "july2018/attribution_data.csv")
 	ctx := limit(t, 3*time.Minute)
 	w := newWorld(t, kafkatest.Shared(t, kafkatest.Options{}), plainRandom(), plainRules, 0)
 	s := w.settings

@@ -13,9 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
+// Client is what a Kafka client needs to reach a cluster, for whoever passes it on and knows nothing of the client.
+type Client = []kgo.Opt
+
 // Options are what a Kafka client needs to reach and enter the cluster: seed brokers, TLS and SASL. It reads the files and
 // variables that the settings name; errors say which, and nothing of what is in them.
-func (k Kafka) Options(env Environment) ([]kgo.Opt, error) {
+func (k Kafka) Options(env Environment) (Client, error) {
 	options := []kgo.Opt{kgo.SeedBrokers(k.Brokers...)}
 	if k.TLS.Enabled {
 		config, err := k.TLS.Config()
