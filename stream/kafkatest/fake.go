@@ -11,9 +11,11 @@ import (
 
 // Fake is kfake with the settings that keep clear of its faults. kfake compacts without regard to open transactions,
 // which loses committed records, so its own timer is switched off: call Compact only while no transaction is open.
-// It applies time retention to compacted topics too: give these retention.ms=-1.
+// It applies time retention to compacted topics too: give these retention.ms=-1. Members that it forgets to end are ended:
+// see ghosts.
 type Fake struct {
 	*kfake.Cluster
+	ghosts *ghosts
 }
 
 func startFake(options Options) (*Fake, error) {
@@ -31,7 +33,12 @@ func startFake(options Options) (*Fake, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Fake{cluster}, nil
+	ghosts, err := banish(cluster)
+	if err != nil {
+		cluster.Close()
+		return nil, err
+	}
+	return &Fake{cluster, ghosts}, nil
 }
 
 func (f *Fake) name() string      { return "kfake" }
@@ -42,4 +49,8 @@ func (f *Fake) pause(int) error   { return errors.ErrUnsupported }
 func (f *Fake) resume(int) error  { return errors.ErrUnsupported }
 func (f *Fake) restart(int) error { return errors.ErrUnsupported }
 func (f *Fake) logs() string      { return "(kfake keeps no logs)" }
-func (f *Fake) close(failed bool) { f.Cluster.Close() }
+
+func (f *Fake) close(bool) {
+	f.ghosts.close()
+	f.Cluster.Close()
+}
