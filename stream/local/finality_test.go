@@ -29,15 +29,21 @@ type timed struct {
 	partitions int32
 }
 
-// newTimed delays each delivery by up to spread times the disorder that is allowed: up to 1, nothing is late. With a
-// retention no event id comes at two times, for it is not remembered for longer than its event; and no identifier becomes
-// shared, for then what an event linked that has expired is not linked again.
-func newTimed(t testing.TB, seed uint64, spread float64, retention time.Duration) *timed {
+// newTimed makes a population in which, if forgets, people ask to be forgotten. It delays each delivery by up to spread times
+// the disorder that is allowed: up to 1, nothing is late. With a retention no event id comes at two times, for it is not
+// remembered for longer than its event; and no identifier becomes shared, for then what an event linked that has expired is
+// not linked again.
+func newTimed(t testing.TB, seed uint64, spread float64, retention time.Duration, forgets bool) *timed {
 	r := rand.New(rand.NewPCG(seed, 0))
 	w := &timed{reader: newReader(t), r: r, deliveries: reference.Population(r, 3+r.IntN(40)), partitions: 1 + r.Int32N(16)}
-	w.line = reference.Timeline{Rules: reference.RandomRules(r), OutOfOrderness: r.Int64N(day), Allowed: r.Int64N(20) * day}
+	w.line = reference.Timeline{Memory: reference.Memory{Rules: reference.RandomRules(r)}, OutOfOrderness: r.Int64N(day), Allowed: r.Int64N(20) * day}
+	if forgets {
+		w.deliveries = reference.WithForgets(r, w.deliveries)
+	}
+	if retention > 0 || forgets {
+		w.line.Memory.Rules.Degree, w.line.Memory.Rules.Alike = 0, nil
+	}
 	if retention > 0 {
-		w.line.Rules.Degree, w.line.Rules.Alike = 0, nil
 		first := map[string]int64{}
 		w.deliveries = slices.DeleteFunc(w.deliveries, func(d reference.Delivery) bool {
 			at, again := first[d.EventID()]
@@ -50,6 +56,9 @@ func newTimed(t testing.TB, seed uint64, spread float64, retention time.Duration
 	for i := range order {
 		order[i] = i
 		delay[i] = int64(spread * r.Float64() * float64(w.line.OutOfOrderness+w.line.Allowed))
+		if w.deliveries[i].Forgets() { // it may name a time long ago, and is never late
+			delay[i] = r.Int64N(40 * day)
+		}
 	}
 	slices.SortFunc(order, func(a, b int) int {
 		return cmp.Compare(w.deliveries[a].At()+delay[a], w.deliveries[b].At()+delay[b])
@@ -64,7 +73,7 @@ func newTimed(t testing.TB, seed uint64, spread float64, retention time.Duration
 	if w.store, err = state.OpenMemory(); err != nil {
 		t.Fatal(err)
 	}
-	config := settingsOf(t, w.line.Rules, int(w.partitions))
+	config := settingsOf(t, w.line.Memory.Rules, int(w.partitions))
 	config.EveryBatch = r.IntN(2) == 0
 	config.Timed, config.OutOfOrderness = true, time.Duration(w.line.OutOfOrderness)*time.Millisecond
 	config.Attribution.AllowedLateness = time.Duration(w.line.Allowed) * time.Millisecond
@@ -99,29 +108,39 @@ func (w *timed) settle() string {
 	return strings.Join(w.Differences(w.line.Settle()), "\n")
 }
 
-// Every final record is what the reference answers for what had arrived when it became final, and stays it.
+// Every final record is what the reference answers for what had arrived when it became final, and stays it, unless its
+// customer is forgotten in part.
 func TestFinalRecordsEqualTheReference(t *testing.T) {
-	finals, late, withheld, expired := 0, int64(0), int64(0), int64(0)
+	finals, late, withheld, expired, erased, revised := 0, int64(0), int64(0), int64(0), 0, 0
 	all := seeds(t, 800)
 	for _, seed := range all {
 		retention := []time.Duration{0, 1}[seed/4%2] // 1: as short as it can be, which changes no answer
-		w := newTimed(t, seed, []float64{0, 0.5, 1, 3}[seed%4], retention)
+		forgets := retention == 0 && seed/8%2 == 1   // what is expired may still be linked, until its customer is dissolved
+		w := newTimed(t, seed, []float64{0, 0.5, 1, 3}[seed%4], retention, forgets)
+		settle := func(after int) {
+			if diff := w.settle(); diff != "" || t.Failed() {
+				t.Fatalf("TRIBUTARY_SEED=%d, after %d of %d deliveries:\n%s", seed, after, len(w.deliveries), diff)
+			}
+		}
 		for i, d := range w.deliveries {
+			place := w.line.Memory.Placed(d)
+			if place == reference.Undefined {
+				continue
+			}
+			if place == reference.Alone {
+				settle(i)
+			}
 			if w.deliver(d) && seed%4 < 3 {
-				t.Errorf("delivery %d is late", i)
+				t.Errorf("TRIBUTARY_SEED=%d, delivery %d is late", seed, i)
 			}
 			for range w.r.IntN(3) {
 				w.step()
 			}
-			if w.r.IntN(6) == 0 || i == len(w.deliveries)-1 {
-				if diff := w.settle(); diff != "" {
-					t.Fatalf("TRIBUTARY_SEED=%d, after %d of %d deliveries:\n%s", seed, i+1, len(w.deliveries), diff)
-				}
-			}
-			if t.Failed() {
-				t.Fatalf("TRIBUTARY_SEED=%d", seed)
+			if w.r.IntN(6) == 0 || place == reference.Alone {
+				settle(i + 1)
 			}
 		}
+		settle(len(w.deliveries))
 		if !w.pipeline.Ledger.Settled() {
 			t.Fatalf("TRIBUTARY_SEED=%d: the ledger does not add up: %+v", seed, w.pipeline.Ledger)
 		}
@@ -129,10 +148,13 @@ func TestFinalRecordsEqualTheReference(t *testing.T) {
 		late += w.pipeline.Ledger.Late
 		withheld += w.pipeline.Withheld()
 		expired += w.pipeline.Expired()
+		erased += w.line.Memory.Erased()
+		revised += w.AfterFinal
 		w.store.Close()
 	}
-	t.Logf("%d conversions final, %d events late, %d revisions withheld, %d events expired", finals, late, withheld, expired)
-	if len(all) > 50 && (finals == 0 || late == 0 || withheld == 0 || expired == 0) {
+	t.Logf("%d conversions final, %d events late, %d revisions withheld, %d events expired, %d conversions forgotten, %d revisions of final records", finals,
+		late, withheld, expired, erased, revised)
+	if len(all) > 50 && (finals == 0 || late == 0 || withheld == 0 || expired == 0 || erased == 0 || revised == 0) {
 		t.Error("nothing was tried")
 	}
 }
@@ -142,7 +164,7 @@ func TestFinalRecordsEqualTheReference(t *testing.T) {
 func TestBackfillRevisesFinalRecords(t *testing.T) {
 	revised := 0
 	for _, seed := range seeds(t, 400) {
-		w := newTimed(t, seed, 1, 0)
+		w := newTimed(t, seed, 1, 0, false)
 		i := 0
 		for ; i < len(w.deliveries) && w.line.Finals() == 0; i++ {
 			w.deliver(w.deliveries[i])
@@ -183,7 +205,7 @@ func TestBackfillRevisesFinalRecords(t *testing.T) {
 func TestEveryTokenAtRestHasOneTimer(t *testing.T) {
 	tokens := 0
 	for _, seed := range seeds(t, 200) {
-		w := newTimed(t, seed, 1, 1)
+		w := newTimed(t, seed, 1, 1, seed%2 == 1)
 		check := func() {
 			n, fault := w.checkTimers()
 			if tokens += n; fault != "" {

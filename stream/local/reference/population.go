@@ -108,6 +108,41 @@ func Population(r *rand.Rand, n int) []Delivery {
 	return all
 }
 
+// WithForgets returns a population in which one to three people ask to be forgotten. All statements of a conversion name the
+// same identifiers: what those of a forgotten one linked, of which none named both, may stay linked or not. No event id is
+// the beginning of another.
+func WithForgets(r *rand.Rand, all []Delivery) []Delivery {
+	all = slices.Clone(all)
+	named := map[string][][2]string{}
+	var anybody [][2]string
+	for i := range all {
+		d := &all[i]
+		d.id += "."
+		if d.typ == "conversion" {
+			if ids, ok := named[d.conversionID()]; ok {
+				d.ids = ids
+			}
+			named[d.conversionID()] = d.ids
+		}
+		for _, id := range d.ids {
+			if normal(id) != "" {
+				anybody = append(anybody, id)
+			}
+		}
+	}
+	for i := range 1 + r.IntN(3) {
+		if len(anybody) == 0 {
+			break
+		}
+		d := Delivery{id: fmt.Sprint("forget", i), typ: "forget", at: all[r.IntN(len(all))].at}
+		for range 1 + r.IntN(2) {
+			d.ids = append(d.ids, anybody[r.IntN(len(anybody))])
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
 // RandomRules draws settings. Half of the limits are far below what anyone would choose, so that they are met.
 func RandomRules(r *rand.Rand) Rules {
 	longest := []int64{3, 40}[r.IntN(2)]

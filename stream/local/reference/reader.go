@@ -76,6 +76,9 @@ func (r *Reader) Differences(want map[string]Answer) (out []string) {
 	customer, named := map[string]string{}, map[string]string{}
 	for id, w := range want {
 		a := r.Newest[id]
+		if a == nil && w.unseen {
+			continue
+		}
 		if a == nil {
 			out = append(out, id+": no record")
 			continue

@@ -43,6 +43,9 @@ func (s Delivery) At() int64 { return s.at }
 // EventID is the id of the event.
 func (s Delivery) EventID() string { return s.id }
 
+// Forgets reports whether somebody asks to be forgotten.
+func (s Delivery) Forgets() bool { return s.typ == "forget" }
+
 // JSON is the event as a sender writes it.
 func (s Delivery) JSON() []byte {
 	e := map[string]any{"event_id": s.id, "type": s.typ, "occurred_at": time.UnixMilli(s.at).UTC().Format("2006-01-02T15:04:05.000Z07:00")}
@@ -110,6 +113,8 @@ type Answer struct {
 	net      int64
 	touches  []credited
 	journey  [3]int64 // touches, sessions, first time
+	erased   bool     // it was forgotten: its last record says no more than that
+	unseen   bool     // of the erased: there may be no record at all
 	past     bool     // of a moment that is over: its customer is called what it was called then
 }
 
@@ -168,32 +173,7 @@ func contains(l []string, s string) bool {
 
 // Answers gives the answer of every conversion for a set of deliveries, in any order.
 func Answers(all []Delivery, r Rules) map[string]Answer {
-	// Lists of identifiers that were seen together; those of one conversion are one list.
-	var lists [][]string
-	byConversion := map[string][]string{}
-	for _, s := range all {
-		ids := normals(s.ids)
-		if s.typ == "consent" && !s.agreed { // links nobody
-			for _, id := range ids {
-				lists = append(lists, []string{id})
-			}
-			continue
-		}
-		if s.typ != "conversion" {
-			lists = append(lists, ids)
-			continue
-		}
-		byConversion[s.conversionID()] = append([]string(nil), byConversion[s.conversionID()]...) // known even with no identifier
-		for _, id := range ids {
-			if !contains(byConversion[s.conversionID()], id) {
-				byConversion[s.conversionID()] = append(byConversion[s.conversionID()], id)
-			}
-		}
-		lists = append(lists, ids)
-	}
-	for _, ids := range byConversion {
-		lists = append(lists, ids)
-	}
+	lists, byConversion := listsOf(all)
 	shared := sharedOf(lists, r)
 	component := componentsOf(lists, shared)
 	size := map[string]int{}
@@ -283,6 +263,35 @@ func Answers(all []Delivery, r Rules) map[string]Answer {
 		}
 	}
 	return out
+}
+
+// listsOf are the lists of identifiers that were seen together; those of one conversion are one list, too.
+func listsOf(all []Delivery) (lists [][]string, byConversion map[string][]string) {
+	byConversion = map[string][]string{}
+	for _, s := range all {
+		ids := normals(s.ids)
+		if s.typ == "consent" && !s.agreed { // links nobody
+			for _, id := range ids {
+				lists = append(lists, []string{id})
+			}
+			continue
+		}
+		if s.typ != "conversion" {
+			lists = append(lists, ids)
+			continue
+		}
+		byConversion[s.conversionID()] = append([]string(nil), byConversion[s.conversionID()]...) // known even with no identifier
+		for _, id := range ids {
+			if !contains(byConversion[s.conversionID()], id) {
+				byConversion[s.conversionID()] = append(byConversion[s.conversionID()], id)
+			}
+		}
+		lists = append(lists, ids)
+	}
+	for _, ids := range byConversion {
+		lists = append(lists, ids)
+	}
+	return lists, byConversion
 }
 
 func sharedOf(lists [][]string, r Rules) map[string]bool {

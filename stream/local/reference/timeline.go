@@ -3,16 +3,15 @@ package reference
 // Timeline is what becomes final: the deliveries in their order of arrival, and the answers as they stood when everything
 // up to a conversion's time plus the allowed lateness had arrived.
 //
-//	line := reference.Timeline{Rules: rules, Allowed: 7 * day}
+//	line := reference.Timeline{Memory: reference.Memory{Rules: rules}, Allowed: 7 * day}
 //	line.Deliver(click)    // false: it comes too late
 //	…
 //	want := line.Settle()  // the answers now, those that are final as they were
 type Timeline struct {
-	Rules          Rules
+	Memory         Memory
 	OutOfOrderness int64
 	Allowed        int64
 
-	taken     []Delivery
 	watermark int64
 	final     map[string]Answer
 	replayed  bool
@@ -20,11 +19,11 @@ type Timeline struct {
 
 // Deliver takes the next delivery, unless it is late.
 func (l *Timeline) Deliver(d Delivery) bool {
-	if d.typ != "consent" && d.at < l.watermark-l.Allowed {
+	if d.typ != "consent" && !d.Forgets() && d.at < l.watermark-l.Allowed {
 		return false
 	}
 	l.watermark = max(l.watermark, d.at-l.OutOfOrderness)
-	l.taken = append(l.taken, d)
+	l.Memory.Take(d)
 	return true
 }
 
@@ -32,21 +31,21 @@ func (l *Timeline) Deliver(d Delivery) bool {
 // with it. After the first one nothing else may be delivered.
 func (l *Timeline) Replay(d Delivery) {
 	l.replayed = true
-	l.taken = append(l.taken, d)
+	l.Memory.Take(d)
 }
 
 // Settle makes final what the watermark has passed, and returns the answers.
 func (l *Timeline) Settle() map[string]Answer {
-	now := Answers(l.taken, l.Rules)
+	now := l.Memory.Answers()
 	if l.final == nil {
 		l.final = map[string]Answer{}
 	}
 	for id, a := range now {
 		before, was := l.final[id]
-		if !was && a.at+l.Allowed >= l.watermark {
+		if a.erased || !was && a.at+l.Allowed >= l.watermark {
 			continue
 		}
-		if was && !l.replayed {
+		if was && !l.replayed && !l.Memory.dissolved[id] {
 			before.past = true
 			a = before
 		}
@@ -55,8 +54,9 @@ func (l *Timeline) Settle() map[string]Answer {
 		}
 		l.final[id], now[id] = a, a
 	}
+	l.Memory.dissolved = nil
 	return now
 }
 
-// Finals is how many conversions are final.
+// Finals is how many conversions were ever final.
 func (l *Timeline) Finals() int { return len(l.final) }
