@@ -28,9 +28,10 @@ test-kafka: ## the tests on a real Apache Kafka (java and mvn, or Docker)
 	$(GO) test -tags kafka -count=1 -timeout 20m $$(git ls-files '*_kafka_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
 
 .PHONY: test-long
-test-long: ## the protocol's long search, thousands of populations, and every fuzz target on many inputs
+test-long: ## the protocol's long search, thousands of populations, crashes, and every fuzz target on many inputs
 	TRIBUTARY_LONG=1 TRIBUTARY_SCHEDULES=1000000 $(GO) test -count=1 -timeout 25m ./identity
 	TRIBUTARY_SEEDS=6000 $(GO) test -count=1 -timeout 15m -run Reference ./stream/local
+	TRIBUTARY_SEEDS=20 $(GO) test -count=1 -timeout 15m -run Among ./stream/service
 	sh .ci/fuzz 60000x
 
 .PHONY: bench

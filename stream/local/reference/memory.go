@@ -142,6 +142,9 @@ func (m *Memory) Gone() (events []string, identifiers [][2]string) {
 	return events, identifiers
 }
 
+// Dissolved are the conversions of customers that were forgotten, in whole or in part.
+func (m *Memory) Dissolved() map[string]bool { return m.dissolved }
+
 // Erased is how many conversions were forgotten.
 func (m *Memory) Erased() int { return len(m.erased) }
 

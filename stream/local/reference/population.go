@@ -109,15 +109,23 @@ func Population(r *rand.Rand, n int) []Delivery {
 }
 
 // WithForgets returns a population in which one to three people ask to be forgotten. All statements of a conversion name the
-// same identifiers: what those of a forgotten one linked, of which none named both, may stay linked or not. No event id is
-// the beginning of another.
+// same identifiers: what those of a forgotten one linked, of which none named both, may stay linked or not. Event ids are
+// random texts, so that they can be looked for in files.
 func WithForgets(r *rand.Rand, all []Delivery) []Delivery {
 	all = slices.Clone(all)
-	named := map[string][][2]string{}
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	named, text := map[string][][2]string{}, map[string]string{}
 	var anybody [][2]string
 	for i := range all {
 		d := &all[i]
-		d.id += "."
+		if text[d.id] == "" {
+			random := make([]byte, 12)
+			for i := range random {
+				random[i] = letters[r.IntN(len(letters))]
+			}
+			text[d.id] = string(random) + "." + d.id
+		}
+		d.id = text[d.id]
 		if d.typ == "conversion" {
 			if ids, ok := named[d.conversionID()]; ok {
 				d.ids = ids
