@@ -71,7 +71,11 @@ func (cmd runCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	svc, err := service.New(ctx, config)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // told to stop before it began
+		log.Info("tributary has stopped")
+		return nil
+	case err != nil:
 		return err
 	}
 	log.Info("tributary runs", "version", version, "application", loaded.ApplicationID, "instance", config.Instance, "static", config.Static)

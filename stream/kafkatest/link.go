@@ -17,7 +17,8 @@ type Link struct {
 	conns map[net.Conn]struct{}
 }
 
-var errCut = errors.New("link cut by the test")
+// errCut is what a dialer of the net package says.
+var errCut = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("link cut by the test")}
 
 // Dial connects, or fails while the link is cut.
 func (l *Link) Dial(ctx context.Context, network, address string) (net.Conn, error) {

@@ -62,7 +62,7 @@ func TestFaultsAtTheStart(t *testing.T) {
 		s := *w.settings
 		s.State.Dir = t.TempDir()
 		config := Config{Settings: &s, Keys: w.keys, Instance: "a", Metrics: metrics.New("test"), Log: slog.New(slog.DiscardHandler),
-			Client: []kgo.Opt{kgo.SeedBrokers(cluster.Brokers()...)}}
+			Client: []kgo.Opt{kgo.SeedBrokers(cluster.Brokers()...)}, patience: time.Second}
 		change(&config)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
@@ -115,4 +115,45 @@ func TestFaultsAtTheStart(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a directory that is in use: %v", err)
 	}
+}
+
+// A cluster that can't be reached when a service starts is waited for, and the log says why.
+func TestTheStartWaitsForTheCluster(t *testing.T) {
+	ctx := limit(t, time.Minute)
+	w := newWorld(t, kafkatest.StartFake(t, kafkatest.Options{}), plainRandom(), plainRules, 0)
+	var link kafkatest.Link
+	link.Cut()
+	waits := make(waiting, 100)
+	s := *w.settings
+	s.State.Dir = t.TempDir()
+	config := Config{Settings: &s, Keys: w.keys, Instance: "a", Metrics: metrics.New("test"), Log: slog.New(slog.NewTextHandler(waits, nil)),
+		Client: []kgo.Opt{kgo.SeedBrokers(w.cluster.Brokers()...), kgo.Dialer(link.Dial), kgo.RequestRetries(0)}}
+	started := make(chan error, 1)
+	go func() {
+		service, err := New(ctx, config)
+		if service != nil {
+			err = errors.Join(err, service.Close())
+		}
+		started <- err
+	}()
+	select {
+	case said := <-waits:
+		if !strings.Contains(said, "waits for the cluster") || !strings.Contains(said, "link cut") {
+			t.Errorf("it said %s", said)
+		}
+	case err := <-started:
+		t.Fatalf("the start ended without a cluster: %v", err)
+	}
+	link.Heal()
+	if err := <-started; err != nil {
+		t.Error(err)
+	}
+}
+
+// waiting passes on what is written.
+type waiting chan string
+
+func (w waiting) Write(p []byte) (int, error) {
+	w <- string(p)
+	return len(p), nil
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
@@ -61,6 +62,8 @@ type Config struct {
 
 	// tune is for tests: it may change the settings of a lane, and put a task of its own around the role's.
 	tune func(*lane.Config, lane.Task) lane.Task
+	// patience is for tests: startPatience if 0.
+	patience time.Duration
 }
 
 // Service is a service that has looked at its cluster and is ready to run.
@@ -118,26 +121,45 @@ func IngestOf(s *settings.Settings, keys identity.Keyring) (*ingest.Ingest, erro
 		DefaultCurrency: s.DefaultCurrency, Shared: ingest.SharedOf(normalizer, s.SharedIdentifiers())}, nil
 }
 
-// New looks at the cluster, creates the internal topics that are missing, checks those that exist, and opens the store.
+// New looks at the cluster, for which it waits a minute, creates the internal topics that are missing, checks those that exist, and opens the store.
 // Close gives back what it opened, whether or not Run was called.
 func New(ctx context.Context, c Config) (*Service, error) {
 	if len(c.Roles) == 0 {
 		c.Roles = Roles
 	}
+	if c.patience == 0 {
+		c.patience = startPatience
+	}
 	s := &Service{Config: c, topics: TopicsOf(c.Settings), purgeEvery: purgeInterval, scrubEvery: scrubInterval}
-	if err := s.prepareTopics(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.auditConfiguration(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.share(ctx); err != nil {
-		return nil, err
+	for _, step := range []func(context.Context) error{s.prepareTopics, s.auditConfiguration, s.share} {
+		if err := s.patiently(ctx, step); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.addLanes(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// startPatience is how long a step of the start waits for a cluster that can't be reached: longer than a broker takes to
+// restart, shorter than the startup probe of a pod. Running lanes wait for as long as it takes.
+const startPatience = time.Minute
+
+// patiently repeats a step of the start while what fails may pass by itself.
+func (s *Service) patiently(ctx context.Context, step func(context.Context) error) error {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 5*time.Second
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := step(ctx)
+		if err != nil && !topics.Passing(err) {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(s.patience), backoff.WithNotify(func(err error, again time.Duration) {
+		s.Log.Warn("the start waits for the cluster", "error", err, "again_in", again.Round(time.Millisecond))
+	}))
+	return err
 }
 
 func (s *Service) prepareTopics(ctx context.Context) error {

@@ -29,6 +29,14 @@ func Ping(ctx context.Context, client *kgo.Client) error {
 	return fmt.Errorf("reach the cluster: %s: %w", hint(err), err)
 }
 
+// Passing reports whether an error may pass by itself: a broker that is away, slow, or about to give its work to another. What
+// only an operator can mend, such as a wrong password, is not.
+func Passing(err error) bool {
+	var connection *net.OpError
+	return kerr.IsRetriable(err) || errors.As(err, &connection) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded)
+}
+
 func hint(err error) string {
 	var unknownAuthority x509.UnknownAuthorityError
 	var hostname x509.HostnameError

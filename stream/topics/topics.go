@@ -142,12 +142,18 @@ func protocolWarning(ctx context.Context, admin *kadm.Client) (string, error) {
 		}
 		return 0
 	}
-	old := false
+	var silent error
+	answers, old := 0, false
 	for _, b := range brokers {
-		if b.Err != nil {
-			return "", fmt.Errorf("ask broker %d for the cluster's features: %w", b.NodeID, b.Err)
+		if b.Err != nil { // one that is away keeps nobody from starting
+			silent = fmt.Errorf("ask broker %d for the cluster's features: %w", b.NodeID, b.Err)
+			continue
 		}
+		answers++
 		old = old || level(b) < 2
+	}
+	if answers == 0 {
+		return "", silent
 	}
 	if !old {
 		return "", nil
