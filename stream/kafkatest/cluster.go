@@ -56,6 +56,8 @@ type Options struct {
 	// TransactionVersion is the cluster's transaction.version feature: 1 for the protocol before KIP-890, 2 (also for 0)
 	// for the one after it.
 	TransactionVersion int
+	// Proxied lets clients that start from Proxied reach each node through a Network of its own. Only jvm can.
+	Proxied bool
 	// Config is added to the broker's properties and wins over ours.
 	Config map[string]string
 }
@@ -73,13 +75,14 @@ func (o Options) transactionVersion() int {
 
 // key names the options, so that tests which ask for the same cluster share it.
 func (o Options) key() string {
-	return fmt.Sprint(o.nodes(), o.transactionVersion(), o.Config)
+	return fmt.Sprint(o.nodes(), o.transactionVersion(), o.Proxied, o.Config)
 }
 
 // engine is one way to run brokers. Nodes are numbered from 0. What an engine can't do is errors.ErrUnsupported.
 type engine interface {
 	name() string
 	brokers() []string
+	networks() []*Network   // one a node with Options.Proxied
 	stop(node int) error    // orderly: SIGTERM, returns when the process has ended
 	kill(node int) error    // SIGKILL
 	pause(node int) error   // SIGSTOP
@@ -99,6 +102,21 @@ func (c *Cluster) Engine() string { return c.name() }
 
 // Brokers are the addresses to start from.
 func (c *Cluster) Brokers() []string { return c.brokers() }
+
+// Nodes is the number of brokers.
+func (c *Cluster) Nodes() int { return len(c.brokers()) }
+
+// Proxied are the addresses to start from through the Network of each node; none without Options.Proxied.
+func (c *Cluster) Proxied() []string {
+	var addresses []string
+	for _, network := range c.networks() {
+		addresses = append(addresses, network.address())
+	}
+	return addresses
+}
+
+// Network is the way to a node for clients that start from Proxied.
+func (c *Cluster) Network(node int) *Network { return c.networks()[node] }
 
 // Stop ends a node in order, as SIGTERM does, and returns when it is gone.
 func (c *Cluster) Stop(node int) error { return c.stop(node) }

@@ -43,15 +43,15 @@ func image() string {
 }
 
 func startContainer(options Options) (*docker, error) {
-	if options.nodes() > 1 {
-		return nil, unavailable{"the container engine runs one node, this test needs more: use jvm"}
+	if options.nodes() > 1 || options.Proxied {
+		return nil, unavailable{"the container engine runs one node and no proxies, this test needs more: use jvm"}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	if err := engineAnswers(ctx); err != nil {
 		return nil, unavailable{fmt.Sprintf("no Docker engine answers: %v", err)}
 	}
-	all, err := nodePorts(1)
+	all, err := nodePorts(Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +113,8 @@ func containerRequest(all []ports, options Options) (testcontainers.ContainerReq
 
 func (d *docker) name() string      { return "container" }
 func (d *docker) brokers() []string { return d.addresses }
+
+func (d *docker) networks() []*Network { return nil }
 
 func (d *docker) stop(int) error {
 	grace := time.Minute

@@ -19,6 +19,9 @@ type Fake struct {
 }
 
 func startFake(options Options) (*Fake, error) {
+	if options.Proxied {
+		return nil, unavailable{"kfake has no proxies, this test needs them: use jvm"}
+	}
 	config := map[string]string{
 		"log.cleaner.backoff.ms": "315360000000", // ten years: never by itself
 		"log.segment.bytes":      "8388608",      // memory is freed by the segment
@@ -41,14 +44,15 @@ func startFake(options Options) (*Fake, error) {
 	return &Fake{cluster, ghosts}, nil
 }
 
-func (f *Fake) name() string      { return "kfake" }
-func (f *Fake) brokers() []string { return f.ListenAddrs() }
-func (f *Fake) stop(int) error    { return errors.ErrUnsupported }
-func (f *Fake) kill(int) error    { return errors.ErrUnsupported }
-func (f *Fake) pause(int) error   { return errors.ErrUnsupported }
-func (f *Fake) resume(int) error  { return errors.ErrUnsupported }
-func (f *Fake) restart(int) error { return errors.ErrUnsupported }
-func (f *Fake) logs() string      { return "(kfake keeps no logs)" }
+func (f *Fake) name() string         { return "kfake" }
+func (f *Fake) brokers() []string    { return f.ListenAddrs() }
+func (f *Fake) networks() []*Network { return nil }
+func (f *Fake) stop(int) error       { return errors.ErrUnsupported }
+func (f *Fake) kill(int) error       { return errors.ErrUnsupported }
+func (f *Fake) pause(int) error      { return errors.ErrUnsupported }
+func (f *Fake) resume(int) error     { return errors.ErrUnsupported }
+func (f *Fake) restart(int) error    { return errors.ErrUnsupported }
+func (f *Fake) logs() string         { return "(kfake keeps no logs)" }
 
 func (f *Fake) close(bool) {
 	f.ghosts.close()

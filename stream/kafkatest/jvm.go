@@ -26,6 +26,7 @@ type jvm struct {
 	dir   string // one folder a node: server.properties, data, broker.log
 	ports []ports
 	nodes []*process
+	nets  []*Network // one a node, or none
 }
 
 // process is one started Java; ended is closed when it is gone.
@@ -39,7 +40,7 @@ func startJVM(options Options) (*jvm, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := nodePorts(options.nodes())
+	all, err := nodePorts(options)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,13 @@ func startJVM(options Options) (*jvm, error) {
 		return nil, err
 	}
 	j := &jvm{home: home, dir: dir, ports: all, nodes: make([]*process, len(all))}
-	if err := j.format(options); err != nil {
+	if options.Proxied {
+		err = j.proxy()
+	}
+	if err == nil {
+		err = j.format(options)
+	}
+	if err != nil {
 		j.close(true)
 		return nil, err
 	}
@@ -59,6 +66,18 @@ func startJVM(options Options) (*jvm, error) {
 		}
 	}
 	return j, nil
+}
+
+// proxy makes the Network of each node.
+func (j *jvm) proxy() error {
+	for node, p := range j.ports {
+		network, err := newNetwork(fmt.Sprintf("node %d", node), p.network, p.outside)
+		if err != nil {
+			return err
+		}
+		j.nets = append(j.nets, network)
+	}
+	return nil
 }
 
 func (j *jvm) file(node int, name string) string {
@@ -100,6 +119,8 @@ func (j *jvm) formatNode(node int, options Options) error {
 
 func (j *jvm) name() string      { return "jvm" }
 func (j *jvm) brokers() []string { return clientAddresses(j.ports) }
+
+func (j *jvm) networks() []*Network { return j.nets }
 
 func (j *jvm) restart(node int) error {
 	if running := j.nodes[node]; running != nil && running.alive() {
@@ -189,6 +210,9 @@ func (j *jvm) close(failed bool) {
 		if running != nil && running.alive() {
 			_ = j.kill(node)
 		}
+	}
+	for _, network := range j.nets {
+		network.close()
 	}
 	if failed {
 		return

@@ -20,8 +20,11 @@ func kafkaVersion() string {
 	return "4.1.1"
 }
 
-// ports are the two of one node, both on 127.0.0.1.
-type ports struct{ client, controller int }
+// ports are those of one node, on 127.0.0.1.
+type ports struct {
+	client, controller int
+	outside, network   int // where its Network leads, and where it begins; 0 without
+}
 
 // freePorts asks the system for n ports that nobody listens on. Another process could take one before the broker does;
 // the broker then ends with a bind error in its log and the test fails.
@@ -38,14 +41,23 @@ func freePorts(n int) ([]int, error) {
 	return found, nil
 }
 
-func nodePorts(nodes int) ([]ports, error) {
-	free, err := freePorts(2 * nodes)
+// nodePorts finds those of each node together, so that none is found twice.
+func nodePorts(options Options) ([]ports, error) {
+	each := 2
+	if options.Proxied {
+		each = 4
+	}
+	free, err := freePorts(each * options.nodes())
 	if err != nil {
 		return nil, err
 	}
-	all := make([]ports, nodes)
+	all := make([]ports, options.nodes())
 	for node := range all {
-		all[node] = ports{client: free[2*node], controller: free[2*node+1]}
+		own := free[each*node:]
+		all[node] = ports{client: own[0], controller: own[1]}
+		if options.Proxied {
+			all[node].outside, all[node].network = own[2], own[3]
+		}
 	}
 	return all, nil
 }
@@ -94,6 +106,11 @@ func properties(node int, all []ports, bind, data string, options Options) strin
 		"group.min.session.timeout.ms":                                "1000",
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
 		"log.cleaner.dedupe.buffer.size":                              "16777216",
+	}
+	if own := all[node]; own.outside > 0 {
+		values["listeners"] += fmt.Sprintf(",OUTSIDE://%s:%d", bind, own.outside)
+		values["advertised.listeners"] += fmt.Sprintf(",OUTSIDE://127.0.0.1:%d", own.network)
+		values["listener.security.protocol.map"] += ",OUTSIDE:PLAINTEXT"
 	}
 	maps.Copy(values, options.Config)
 	var text strings.Builder
