@@ -109,13 +109,17 @@ func (w *world) settingsFile() string {
 		"output":          map[string]any{"format": s.Output.Format},
 		"identity":        map[string]any{"limits": limits, "shared": shared},
 	})
+	name := filepath.Join(w.dir, "tributary.yaml")
 	if err == nil {
-		err = os.WriteFile(filepath.Join(w.dir, "tributary.yaml"), text, 0o644)
+		err = os.WriteFile(name+".new", text, 0o644)
+	}
+	if err == nil {
+		err = os.Rename(name+".new", name) // a process that has just been started may be reading it
 	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return filepath.Join(w.dir, "tributary.yaml")
+	return name
 }
 
 // process is `tributary run` as an operator runs it.

@@ -30,7 +30,10 @@ type run struct {
 
 func newRun(t *testing.T, cluster *kafkatest.Cluster, seed uint64, size, instances int) *run {
 	r := rand.New(rand.NewPCG(seed, 0))
-	deliveries := reference.Population(r, size)
+	return newRunOf(t, cluster, r, reference.Population(r, size), instances)
+}
+
+func newRunOf(t *testing.T, cluster *kafkatest.Cluster, r *rand.Rand, deliveries []reference.Delivery, instances int) *run {
 	rules := reference.RandomRules(r)
 	u := &run{random: r, rules: rules, want: reference.Answers(deliveries, rules), bad: map[*kgo.Record]schemas.Reason{}}
 	u.world = newWorld(t, cluster, r, rules, instances)

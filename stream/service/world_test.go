@@ -375,13 +375,18 @@ func (i *instance) loseAnswer(r *rand.Rand) {
 
 // send produces a record to a random partition of a random source and returns where it is.
 func (w *world) send(ctx context.Context, r *rand.Rand, record *kgo.Record) origin {
-	record.Topic = w.settings.Sources[r.IntN(len(w.settings.Sources))].Topic
-	record.Partition = r.Int32N(w.widths[record.Topic])
+	w.address(r, record)
 	if err := w.source.ProduceSync(ctx, record).FirstErr(); err != nil {
 		w.t.Fatalf("send: %v", err)
 	}
 	w.sent++
 	return origin{record.Topic, record.Partition, record.Offset}
+}
+
+// address chooses a random partition of a random source.
+func (w *world) address(r *rand.Rand, record *kgo.Record) {
+	record.Topic = w.settings.Sources[r.IntN(len(w.settings.Sources))].Topic
+	record.Partition = r.Int32N(w.widths[record.Topic])
 }
 
 // lose deletes the directory of an instance that doesn't run.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -29,7 +30,7 @@ func Population(r *rand.Rand, n int) []Delivery {
 		case 3:
 			return [2]string{"anonymous_id", []string{"null", "guest", "0-0", "unknown"}[r.IntN(4)]}
 		default:
-			return [2]string{"anonymous_id", fmt.Sprint("c", p, r.IntN(3))}
+			return [2]string{"anonymous_id", fmt.Sprintf("c%d%d", p, r.IntN(3))}
 		}
 	}
 	identifiers := func(least int) (ids [][2]string) {
@@ -147,6 +148,35 @@ func WithForgets(r *rand.Rand, all []Delivery) []Delivery {
 			d.ids = append(d.ids, anybody[r.IntN(len(anybody))])
 		}
 		all = append(all, d)
+	}
+	return all
+}
+
+// areas are telephone areas, one for each population of a crowd.
+var areas = strings.Fields("415 212 312 213 305 404 512 602 617 702 713 714 718 808 813 818 901 916 919 925 201 202 206 214 215 216 217 224 225 228 " +
+	"234 239 240 248 251 252 253 254 256 260")
+
+// Crowd makes as many populations that have nobody in common, 40 at most, of n events each.
+func Crowd(r *rand.Rand, populations, n int) []Delivery {
+	var all []Delivery
+	for p, area := range areas[:populations] {
+		tag := fmt.Sprintf("p%d-", p)
+		for _, s := range Population(r, n) {
+			s.id = tag + s.id
+			if s.conv != "" {
+				s.conv = tag + s.conv
+			}
+			s.ids = slices.Clone(s.ids)
+			for i, id := range s.ids {
+				switch {
+				case id[0] == "phone":
+					s.ids[i][1] = strings.Replace(id[1], "415", area, 1)
+				case len(normals(s.ids[i:i+1])) > 0: // the others are nobody's in every population
+					s.ids[i][1] = tag + strings.TrimSpace(id[1])
+				}
+			}
+			all = append(all, s)
+		}
 	}
 	return all
 }
