@@ -133,6 +133,17 @@ func (c *Cluster) Resume(node int) error { return c.resume(node) }
 // Restart starts a stopped or killed node again, on its old port and data. It doesn't wait until the node serves: see Ready.
 func (c *Cluster) Restart(node int) error { return c.restart(node) }
 
+// Data is where the brokers of this machine keep the logs of topics, one folder a node. A test whose brokers keep them out of
+// reach is skipped, and fails in CI.
+func (c *Cluster) Data(t testing.TB) []string {
+	t.Helper()
+	e, ok := c.engine.(interface{ data() []string })
+	if !ok {
+		missing(t, unavailable{"the files of a " + c.name() + " cluster are out of reach"})
+	}
+	return e.data()
+}
+
 // Fake is the engine's own handle where the cluster is kfake, for faults and compaction; nil otherwise.
 func (c *Cluster) Fake() *Fake {
 	f, _ := c.engine.(*Fake)

@@ -122,6 +122,13 @@ func (j *jvm) brokers() []string { return clientAddresses(j.ports) }
 
 func (j *jvm) networks() []*Network { return j.nets }
 
+func (j *jvm) data() (folders []string) {
+	for node := range j.nodes {
+		folders = append(folders, j.file(node, "data"))
+	}
+	return folders
+}
+
 func (j *jvm) restart(node int) error {
 	if running := j.nodes[node]; running != nil && running.alive() {
 		return fmt.Errorf("node %d is running", node)

@@ -186,6 +186,12 @@ func (p place) String() string {
 	}
 }
 
+// ours are the topics that the application writes.
+func (w *world) ours() []string {
+	names := TopicsOf(w.settings)
+	return []string{names.Journal, names.Changelog, names.Attributions, names.Aliases, names.DeadLetters.Topic, names.Late.Topic, names.Audit}
+}
+
 // found says where the bytes are, as often as they are there: in our topics, and in the files of the state.
 func (w *world) found(traces map[string][]byte) map[string][]place {
 	found := map[string][]place{}
@@ -198,11 +204,10 @@ func (w *world) found(traces map[string][]byte) map[string][]place {
 			}
 		}
 	}
-	names := TopicsOf(w.settings)
-	for _, topic := range []string{names.Journal, names.Changelog, names.Attributions, names.Aliases, names.DeadLetters.Topic, names.Late.Topic, names.Audit} {
+	for _, topic := range w.ours() {
 		w.read(w.t.Context(), topic, nil, func(r *kgo.Record) {
 			at := place{topic: topic}
-			if topic == names.Changelog {
+			if topic == w.settings.ChangelogTopic() {
 				at.row = state.Kind(r.Key[0])
 			}
 			if r.Value != nil { // a tombstone goes after its own time

@@ -87,7 +87,7 @@ func (w *world) alive() {
 
 // busy is something that is still to be done, or "".
 func (w *world) busy(ctx context.Context) string {
-	names := TopicsOf(w.settings)
+	journal := w.settings.JournalTopic()
 	for topic := range w.widths {
 		committed := w.committed(ctx, RoleIngest, topic)
 		for partition, end := range w.ends(ctx, topic) {
@@ -96,8 +96,8 @@ func (w *world) busy(ctx context.Context) string {
 			}
 		}
 	}
-	committed := w.committed(ctx, RoleJourney, names.Journal)
-	for _, topic := range []string{names.Journal, names.Changelog, names.Attributions, names.Aliases, names.DeadLetters.Topic, names.Late.Topic, names.Audit} {
+	committed := w.committed(ctx, RoleJourney, journal)
+	for _, topic := range w.ours() {
 		ends := w.ends(ctx, topic)
 		stable, err := w.admin.ListCommittedOffsets(ctx, topic)
 		if err != nil {
@@ -111,7 +111,7 @@ func (w *world) busy(ctx context.Context) string {
 	}
 	// What lies behind the committed offsets of the journal must be markers only.
 	left := 0
-	w.read(ctx, names.Journal, committed, func(*kgo.Record) { left++ })
+	w.read(ctx, journal, committed, func(*kgo.Record) { left++ })
 	if left > 0 {
 		return fmt.Sprintf("%d messages left", left)
 	}

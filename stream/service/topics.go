@@ -14,6 +14,9 @@ import (
 // scrubText bounds how long compaction may leave what was erased, as a topic's setting.
 var scrubText = strconv.FormatInt(scrubInterval.Milliseconds(), 10)
 
+// journalSegment is how many bytes of a partition of the journal can be on the disk although they were consumed: 64 MiB.
+const journalSegment = "67108864"
+
 // Topics says what the topics of the settings must be like. Sources belong to whoever writes them: they are only looked
 // for.
 func Topics(s *settings.Settings) []topics.Topic {
@@ -23,9 +26,10 @@ func Topics(s *settings.Settings) []topics.Topic {
 		return t
 	}
 	out := []topics.Topic{
+		// Consumed messages are deleted, but leave the disk only with the whole of their segment.
 		internal(names.Journal, topics.Topic{Partitions: s.Partitions, Configs: map[string]string{
-			"cleanup.policy": "delete", "retention.ms": "-1", "message.timestamp.type": "LogAppendTime",
-			"max.message.bytes": topics.MaxRecordBytesText}}),
+			"cleanup.policy": "delete", "retention.ms": "-1", "segment.ms": scrubText, "segment.bytes": journalSegment,
+			"message.timestamp.type": "LogAppendTime", "max.message.bytes": topics.MaxRecordBytesText}}),
 		internal(names.Changelog, topics.Topic{Partitions: s.Partitions, Configs: map[string]string{
 			"cleanup.policy": "compact", "retention.ms": "-1", "max.compaction.lag.ms": scrubText, "max.message.bytes": topics.MaxRecordBytesText}}),
 		// The newest revision of each conversion stays; how long the others do is the operator's to choose.
