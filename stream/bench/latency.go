@@ -17,9 +17,9 @@ import (
 var intervals = []time.Duration{25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond}
 
 const (
-	// hops is how many transactions a conversion of one identifier goes through: ingest, the conversion's actor, the
-	// customer. Its record is in the last.
-	hops = 3
+	// hops is how many transactions a conversion goes through: ingest, and the lane of the conversion's actor and the customer. Its record
+	// is in the last.
+	hops = 2
 	// pace is the distance of two events: 200 a second, every second one a conversion. It is far below what the service
 	// can do, so that nothing queues, and enough for a transaction to be open at most times.
 	pace = 5 * time.Millisecond

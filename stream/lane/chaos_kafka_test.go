@@ -9,7 +9,7 @@ import (
 	"tributary/stream/kafkatest"
 )
 
-// On Apache Kafka, with both transaction protocols, dynamic and static members.
+// On Apache Kafka, with both transaction protocols, dynamic and static members. The transactions of static ones span partitions.
 func TestExactlyOnceUnderFaultsOnKafka(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -23,7 +23,7 @@ func TestExactlyOnceUnderFaultsOnKafka(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRiver(t, kafkatest.Shared(t, kafkatest.Options{TransactionVersion: c.version}), 6, 3)
-			r.static = c.static
+			r.static, r.spanning = c.static, c.static
 			r.flood(seed(t), 10, 3*time.Minute)
 		})
 	}

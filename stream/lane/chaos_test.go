@@ -123,9 +123,9 @@ func TestExactlyOnceUnderFaultsOnFake(t *testing.T) {
 	r.flood(seed(t), 5, 2*time.Minute)
 }
 
-// The same with the transaction protocol before KIP-890 and static members.
+// The same with the transaction protocol before KIP-890 and static members, whose transactions span partitions.
 func TestExactlyOnceUnderFaultsOnFakeOldProtocol(t *testing.T) {
 	r := newRiver(t, kafkatest.StartFake(t, kafkatest.Options{TransactionVersion: 1}), 6, 3)
-	r.static = true
+	r.static, r.spanning = true, true
 	r.flood(seed(t), 5, 2*time.Minute)
 }

@@ -30,6 +30,9 @@ type Config struct {
 	// Addressed are further topics whose records carry the partition they go to in Record.Partition. In all others the
 	// hash of the key decides, as in the Java client.
 	Addressed []string
+	// Spanning lets a Stateful task change the state of any partition that it was told it owns, not only of those that a
+	// transaction's records came from. The offsets of all of them are committed with every transaction.
+	Spanning bool
 	// Gate is shared by the lanes that share a store. Default: a gate of the lane's own.
 	Gate *Gate
 
@@ -108,6 +111,7 @@ func (c *Config) validate(task Task) error {
 	}
 	_, stateful := task.(Stateful)
 	_, idler := task.(Idler)
+	_, owner := task.(Owner)
 	fault(len(c.Client) == 0, "lane: no way to reach the cluster")
 	fault(c.Group == "", "lane: no group")
 	fault(c.TransactionalID == "", "lane: no transactional id")
@@ -115,6 +119,7 @@ func (c *Config) validate(task Task) error {
 	fault(stateful && len(c.Topics) != 1, "lane: a stateful task consumes one topic, not %d", len(c.Topics))
 	fault(stateful && c.Changelog == "", "lane: a stateful task needs a changelog")
 	fault(!stateful && c.Changelog != "", "lane: the changelog %s belongs to no state", c.Changelog)
+	fault(c.Spanning && (!stateful || !owner), "lane: only a stateful task that is told what it owns can span partitions")
 	fault(stateful && idler, "lane: a stateful task can't be an idler")
 	fault(c.CommitInterval*5 > c.TransactionTimeout, "lane: transaction timeout %v, must be at least five commit intervals of %v", c.TransactionTimeout, c.CommitInterval)
 	fault(c.TransactionTimeout >= c.SessionTimeout, "lane: session timeout %v, must exceed the transaction timeout %v", c.SessionTimeout, c.TransactionTimeout)

@@ -242,6 +242,46 @@ func TestLostOffsetsStop(t *testing.T) {
 	}
 }
 
+// A transaction that spans partitions changes the state of one that nothing was ever consumed of. Its offset is committed too, or
+// the next session would take the offsets for lost; and nobody restores it before the transaction has ended.
+func TestSpanningTransaction(t *testing.T) {
+	ctx := limit(t)
+	r := newRiver(t, kafkatest.StartFake(t, kafkatest.Options{}), 3, 1)
+	r.spanning = true
+	i := r.instances[0]
+	gate, held := NewGate(), 0
+	r.tune = func(c *Config) {
+		c.Gate = gate
+		i.task.crashAtCommit = func() bool {
+			gate.mu.Lock()
+			defer gate.mu.Unlock()
+			held = gate.holders[1]
+			return false
+		}
+	}
+	key := "k0"
+	for n := 1; partitionOf(key, 3) != 0 || partitionOf("hop-"+key, 3) != 1; n++ {
+		key = fmt.Sprint("k", n)
+	}
+	if err := r.source.ProduceSync(ctx, &kgo.Record{Topic: r.in, Partition: 0, Key: []byte(key), Value: []byte("only 1")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	r.sent = 1
+	i.start()
+	r.check(ctx)
+	if held != 1 {
+		t.Errorf("partition 1 was held %d times", held)
+	}
+	offsets, err := kadm.NewClient(r.source).FetchOffsets(ctx, r.group)
+	for partition, want := range []int64{1, 0, 0} {
+		if at, ok := offsets.Lookup(r.in, int32(partition)); !ok || err != nil || at.At != want {
+			t.Errorf("partition %d: committed offset %v (%v), want %d", partition, at.At, err, want)
+		}
+	}
+	i.start()
+	r.check(ctx)
+}
+
 // Local state that was built from another changelog topic, or lies ahead of it, is dropped and read anew.
 func TestUselessStateIsReadAnew(t *testing.T) {
 	ctx := limit(t)
@@ -414,7 +454,7 @@ func TestUseless(t *testing.T) {
 	}
 }
 
-// Lanes of one process share a store: partitions that move between them keep their counts.
+// Lanes of one process share a store, and their transactions span partitions: those that move between lanes keep their counts.
 func TestLanesWithOneStore(t *testing.T) {
 	lanesWithOneStore(t, kafkatest.StartFake(t, kafkatest.Options{}))
 }
@@ -422,6 +462,7 @@ func TestLanesWithOneStore(t *testing.T) {
 func lanesWithOneStore(t *testing.T, cluster *kafkatest.Cluster) {
 	r := newRiver(t, cluster, 6, 3)
 	r.shareDisk()
+	r.spanning = true
 	for n, fault := range faults {
 		if fault.name == "crash and lose the disk" {
 			r.spared = map[int]bool{n: true} // the other lanes of the process would run on without their state

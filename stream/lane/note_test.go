@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -73,9 +74,7 @@ func (c *clerk) Commit(map[int32]Position) error {
 func (c *clerk) Abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for p, n := range c.committed {
-		c.seen[p] = n
-	}
+	c.seen = maps.Clone(c.committed)
 }
 
 func (c *clerk) Idle(_ context.Context, quiet []TopicPartition) ([]*kgo.Record, error) {

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,19 +55,26 @@ func (d *disk) set(partition int32, key string, count int) {
 var errCrash = errors.New("crashed between the commit in Kafka and the commit of the state")
 
 // counter counts records by key. Each record makes an output "count uid", a changelog record with the key's count and,
-// while it has hops left, a record of the same topic under another key in another partition.
+// while it has hops left, a record of the same topic under another key in another partition. A spanning one counts that record at
+// once if it has the partition.
 type counter struct {
 	*disk
 	in, out, changelog string
 	partitions         int32
+	spanning           bool
 	crashAtCommit      func() bool
 
+	owned []int32
 	batch map[int32]map[string]int
 }
 
+func (c *counter) Own(partitions map[string][]int32) { c.owned = partitions[c.in] }
+
 func (c *counter) Process(_ context.Context, records []*kgo.Record) ([]*kgo.Record, error) {
 	var made []*kgo.Record
-	for _, record := range records {
+	records = slices.Clone(records)
+	for n := 0; n < len(records); n++ {
+		record := records[n]
 		key := string(record.Key)
 		uid, hops, _ := strings.Cut(string(record.Value), " ")
 		count := c.count(record.Partition, key) + 1
@@ -79,7 +87,12 @@ func (c *counter) Process(_ context.Context, records []*kgo.Record) ([]*kgo.Reco
 			&kgo.Record{Topic: c.changelog, Partition: record.Partition, Key: record.Key, Value: fmt.Append(nil, count)})
 		if left, _ := strconv.Atoi(hops); left > 0 {
 			key := "hop-" + key
-			made = append(made, &kgo.Record{Topic: c.in, Partition: partitionOf(key, c.partitions), Key: []byte(key), Value: fmt.Appendf(nil, "%s+ %d", uid, left-1)})
+			hop := &kgo.Record{Topic: c.in, Partition: partitionOf(key, c.partitions), Key: []byte(key), Value: fmt.Appendf(nil, "%s+ %d", uid, left-1)}
+			if c.spanning && slices.Contains(c.owned, hop.Partition) {
+				records = append(records, hop)
+			} else {
+				made = append(made, hop)
+			}
 		}
 	}
 	return made, nil
@@ -158,7 +171,7 @@ type river struct {
 	cluster                   *kafkatest.Cluster
 	partitions                int32
 	in, out, changelog, group string
-	static                    bool
+	static, spanning          bool
 	instances                 []*instance
 	sent                      int // records, each of which hops once
 	source                    *kgo.Client
@@ -225,7 +238,7 @@ func newRiver(t *testing.T, cluster *kafkatest.Cluster, partitions int32, instan
 func (i *instance) start() {
 	r := i.river
 	i.link = &kafkatest.Link{}
-	i.task = &counter{disk: i.disk, in: r.in, out: r.out, changelog: r.changelog, partitions: r.partitions, crashAtCommit: i.crashes, batch: map[int32]map[string]int{}}
+	i.task = &counter{disk: i.disk, in: r.in, out: r.out, changelog: r.changelog, partitions: r.partitions, spanning: r.spanning, crashAtCommit: i.crashes, batch: map[int32]map[string]int{}}
 	config := Config{
 		Client:             []kgo.Opt{kgo.SeedBrokers(r.cluster.Brokers()...), kgo.Dialer(i.link.Dial), kgo.WithHooks(i)},
 		Group:              r.group,
@@ -233,6 +246,7 @@ func (i *instance) start() {
 		TransactionalID:    i.name,
 		Changelog:          r.changelog,
 		Addressed:          []string{r.in},
+		Spanning:           r.spanning,
 		CommitInterval:     20 * time.Millisecond,
 		MaxPollRecords:     500,
 		TransactionTimeout: 2500 * time.Millisecond,

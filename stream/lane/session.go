@@ -288,9 +288,12 @@ func (s *session) process(records []*kgo.Record) error {
 		if !s.owns(record.Topic, record.Partition) {
 			s.refreshOwned()
 		}
-		if _, ok := s.open.held[record.Partition]; !ok && s.state != nil {
-			s.config.Gate.hold(record.Partition)
-			s.open.held[record.Partition] = struct{}{}
+		s.hold(record.Partition)
+	}
+	if s.config.Spanning {
+		s.open.fence = true
+		for _, partition := range s.owned[s.config.Topics[0]] {
+			s.hold(partition)
 		}
 	}
 	s.open.records += len(records)
@@ -300,6 +303,14 @@ func (s *session) process(records []*kgo.Record) error {
 	}
 	s.produce(made)
 	return nil
+}
+
+// hold tells the gate of a partition whose state the open transaction may change.
+func (s *session) hold(partition int32) {
+	if _, ok := s.open.held[partition]; !ok && s.state != nil {
+		s.config.Gate.hold(partition)
+		s.open.held[partition] = struct{}{}
+	}
 }
 
 // span says where records came from.
@@ -662,6 +673,9 @@ func (s *session) fetched(_ context.Context, _ *kgo.Client, answer *kmsg.OffsetF
 	for _, group := range answer.Groups {
 		for _, topic := range group.Topics {
 			for _, partition := range topic.Partitions {
+				if partition.Offset < 0 {
+					continue // nobody has committed it yet
+				}
 				n := note{partition: TopicPartition{topic.Topic, partition.Partition}}
 				if partition.Metadata != nil {
 					n.text = *partition.Metadata

@@ -60,7 +60,8 @@ type Stateful interface {
 // Owner is a Task that wants to know which partitions its lane owns.
 type Owner interface {
 	// Own is called when the set has changed, before any record of a new partition is processed. It may be called in the
-	// middle of a transaction and it may come late: the set is for caches and housekeeping, not a lock.
+	// middle of a transaction and it may come late: the set is for caches and housekeeping, not a lock. Only in a lane that is
+	// Config.Spanning is it one: there a transaction that is committed had all partitions of the set.
 	Own(partitions map[string][]int32)
 }
 
@@ -68,8 +69,9 @@ type Owner interface {
 // knows of the records before that offset. The note is part of the transaction, and goes with the partition to whatever
 // lane gets it next.
 type Noter interface {
-	// Noted gives the note of a partition that has come to the lane, before any of its records; empty if there is none. It
-	// replaces all that the task knew of the partition. Anybody who may write the group's offsets may have written it.
+	// Noted gives the note of a partition that has come to the lane, before any of its records; empty if there is none beside
+	// its offset. It replaces all that the task knew of the partition. Anybody who may write the group's offsets may have written it. It
+	// isn't called for a partition that has no committed offset: of such a one nothing was ever consumed.
 	Noted(partition TopicPartition, note string)
 	// Note is what to keep of a partition. It is asked for after Flush, for each partition whose offset the transaction
 	// commits. Kafka takes 4,096 bytes, unless offset.metadata.max.bytes says otherwise.

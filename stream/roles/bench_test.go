@@ -64,11 +64,13 @@ func newDesk(b *testing.B) *desk {
 	names := service.TopicsOf(s)
 	ingest := roles.NewIngest(roles.IngestConfig{Decide: decide, Topics: names, OutOfOrderness: time.Hour, Allowed: 365 * 24 * time.Hour, Count: func(*metrics.Ingested) {}})
 	ingest.Own(map[string][]int32{"events": {0}})
-	return &desk{
-		ingest:  ingest,
-		journey: roles.NewJourney(attribution.New(config), store, names, func(*metrics.Journeyed) {}),
-		journal: names.Journal,
+	journey := roles.NewJourney(attribution.New(config), store, names, func(*metrics.Journeyed) {})
+	all := make([]int32, names.Partitions)
+	for p := range all {
+		all[p] = int32(p)
 	}
+	journey.Own(map[string][]int32{names.Journal: all})
+	return &desk{ingest: ingest, journey: journey, journal: names.Journal}
 }
 
 // take lets ingest decide on source records and returns what goes to the journal.

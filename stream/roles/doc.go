@@ -2,7 +2,8 @@
 // deciding is in stream/ingest and stream/attribution; here it is put between Kafka records and rows.
 //
 // Ingest reads source topics and writes the journal, dead letters and late events. Journey reads the journal and writes the
-// journal, attributions, aliases, audit records and its changelog. Neither knows of groups or transactions: that is the lane's. Both do
+// journal, attributions, aliases, audit records and its changelog. What one of its actors says to another of the same lane it
+// handles at once, in the same transaction, if the order allows that (handover.go). Neither knows of groups or transactions: that is the lane's. Both do
 // their part in keeping time, which is decided in stream/watermark.
 package roles
 

@@ -27,6 +27,7 @@ type Journey struct {
 	press     press
 	owned     []int32
 	outbox    outbox
+	handover  *handover
 
 	batch   *state.Batch // of the open transaction; nil between transactions
 	work    *attribution.Work
@@ -34,18 +35,30 @@ type Journey struct {
 	ticked  bool                      // the clock has heard something in it
 	pending metrics.Journeyed
 	out     []*kgo.Record
+	from    int32                 // the partition whose record or message is being handled
+	queue   []delivery            // messages that are handed over, in the order in which they were sent
+	last    map[int32]*kgo.Record // of the journal records of the transaction, by the partition that they go to
 }
 
-// NewJourney returns the task. count takes the counts of every committed transaction. The store stays the caller's.
+// delivery is a message to an actor of a partition of this lane.
+type delivery struct {
+	to int32
+	identity.Message
+}
+
+// NewJourney returns the task, whose lane must be a spanning one. count takes the counts of every committed transaction. The store
+// stays the caller's.
 func NewJourney(p *attribution.Processor, store *state.Store, topics Topics, count func(*metrics.Journeyed)) *Journey {
 	clock := watermark.Clock{Topics: slices.Sorted(maps.Keys(topics.Sources)), Partitions: topics.Partitions}
 	t := &Journey{processor: p, store: store, topics: topics, count: count, clock: clock}
 	t.outbox = newOutbox(&t.topics)
+	t.handover = newHandover(topics.Partitions)
 	t.reset()
 	return t
 }
 
-// Process steps journal records and returns the messages that follow from them.
+// Process steps journal records and the messages that follow from them, and returns those that are for other lanes, or that wait for
+// their turn (see handover).
 func (t *Journey) Process(_ context.Context, records []*kgo.Record) (out []*kgo.Record, err error) {
 	defer damage(&err)
 	if t.batch == nil {
@@ -60,38 +73,74 @@ func (t *Journey) Process(_ context.Context, records []*kgo.Record) (out []*kgo.
 	return t.take(), t.batch.Err()
 }
 
+// record handles a journal record with all that is handed over because of it.
 func (t *Journey) record(r *kgo.Record) error {
-	if watermark.Is(r.Value) {
-		return t.time(r)
-	}
-	stamp, err := t.stamp(r)
-	if err != nil {
+	t.from = r.Partition
+	at := schemas.MillisOf(r.Timestamp)
+	if err := t.contents(r, at); err != nil {
 		return err
+	}
+	t.handover.done(r.Partition, r.Offset)
+	return nil
+}
+
+func (t *Journey) contents(r *kgo.Record, at schemas.Millis) error {
+	if watermark.Is(r.Value) {
+		if err := t.time(r); err != nil {
+			return err
+		}
+		return t.deliver(at)
 	}
 	return identity.EachMessage(r.Value, func(m *identity.Message) error {
 		if owner := int32(m.Partition(t.topics.Partitions)); owner != r.Partition {
 			return fmt.Errorf("%w: a %v of partition %d: was the number of partitions changed?", identity.ErrWire, m.Kind, owner)
 		}
-		t.pending.Messages[m.Kind]++
-		if m.Erases() {
-			t.pending.Erasing++
+		if err := t.message(r.Partition, m, at); err != nil {
+			return err
 		}
-		t.work.Message(r.Partition, m, stamp)
-		return nil
+		return t.deliver(at)
 	})
 }
 
-// stamp is the time that a record carries, and its partition's.
-func (t *Journey) stamp(r *kgo.Record) (attribution.Stamp, error) {
-	times, ok := t.times[r.Partition]
+// deliver handles the messages that are handed over, until no more follow from them.
+func (t *Journey) deliver(at schemas.Millis) error {
+	for i := 0; i < len(t.queue); i++ {
+		d := t.queue[i] // a copy: the queue grows
+		if err := t.message(d.to, &d.Message, at); err != nil {
+			return err
+		}
+	}
+	clear(t.queue)
+	t.queue = t.queue[:0]
+	return nil
+}
+
+// message lets an actor of a partition handle a message that follows from a record of the time at.
+func (t *Journey) message(partition int32, m *identity.Message, at schemas.Millis) error {
+	stamp, err := t.stamp(partition, at)
+	if err != nil {
+		return err
+	}
+	t.pending.Messages[m.Kind]++
+	if m.Erases() {
+		t.pending.Erasing++
+	}
+	t.from = partition
+	t.work.Message(partition, m, stamp)
+	return nil
+}
+
+// stamp is the time of a record, and a partition's.
+func (t *Journey) stamp(partition int32, at schemas.Millis) (attribution.Stamp, error) {
+	times, ok := t.times[partition]
 	if !ok {
 		var err error
-		if times, err = watermark.TimesOf(t.timeRows(r.Partition)); err != nil {
+		if times, err = watermark.TimesOf(t.timeRows(partition)); err != nil {
 			return attribution.Stamp{}, err
 		}
-		t.times[r.Partition] = times
+		t.times[partition] = times
 	}
-	return attribution.Stamp{At: schemas.MillisOf(r.Timestamp), Watermark: times.Watermark}, nil
+	return attribution.Stamp{At: at, Watermark: times.Watermark}, nil
 }
 
 // Flush scores what the transaction changed and returns the records, and the changelog of every changed row.
@@ -129,6 +178,7 @@ func (t *Journey) Commit(positions map[int32]lane.Position) error {
 	t.pending.Ledger, t.pending.Shared = t.work.Ledger, t.work.Shared
 	t.pending.Withheld, t.pending.Expired = t.work.Withheld, t.work.Expired
 	t.count(&t.pending)
+	t.handover.commit(func(to int32) int64 { return t.last[to].Offset })
 	t.reset()
 	return nil
 }
@@ -138,11 +188,13 @@ func (t *Journey) Abort() {
 	if t.batch != nil {
 		t.batch.Close()
 	}
+	t.handover.abort()
 	t.reset()
 }
 
 func (t *Journey) reset() {
 	t.batch, t.work, t.out = nil, nil, nil
+	t.queue, t.last = t.queue[:0], map[int32]*kgo.Record{}
 	t.outbox.take()
 	t.times, t.ticked = map[int32]watermark.Times{}, false
 	t.pending = metrics.Journeyed{Messages: map[identity.Kind]int64{}, TimeMessages: map[watermark.Kind]int64{},
@@ -150,7 +202,11 @@ func (t *Journey) reset() {
 }
 
 func (t *Journey) take() []*kgo.Record {
-	out := append(t.out, t.outbox.take()...)
+	journal := t.outbox.take()
+	for _, r := range journal {
+		t.last[r.Partition] = r
+	}
+	out := append(t.out, journal...)
 	t.out = nil
 	return out
 }
@@ -160,8 +216,15 @@ func (t *Journey) Own(partitions map[string][]int32) {
 	owned := partitions[t.topics.Journal]
 	gone := slices.DeleteFunc(t.owned, func(p int32) bool { return slices.Contains(owned, p) })
 	t.owned = slices.Clone(owned)
+	t.handover.own(owned)
 	t.count(&metrics.Journeyed{Gone: gone})
 }
+
+// Noted is called with what Note returned when the partition's offset was last committed.
+func (t *Journey) Noted(p lane.TopicPartition, note string) { t.handover.noted(p.Partition, note) }
+
+// Note says what the partition has sent that may still be in the journal.
+func (t *Journey) Note(p lane.TopicPartition) string { return t.handover.note(p.Partition) }
 
 // Position is where the rows of a partition stand.
 func (t *Journey) Position(partition int32) (lane.Position, bool, error) {
@@ -183,7 +246,11 @@ func (t *Journey) Reset(partition int32) error { return t.store.Drop(partition) 
 
 // Journal is called by the work for every message to another actor.
 func (t *Journey) Journal(partition int32, m identity.Message) {
-	t.outbox.add(partition, &m)
+	if t.handover.allow(t.from, partition, &m) {
+		t.queue = append(t.queue, delivery{partition, m})
+	} else {
+		t.outbox.add(partition, &m)
+	}
 }
 
 // Attribution is called by the work for every revision.

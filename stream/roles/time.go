@@ -3,6 +3,7 @@ package roles
 import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"tributary/schemas"
 	"tributary/state"
 	"tributary/stream/watermark"
 )
@@ -27,7 +28,7 @@ func (t *Journey) time(r *kgo.Record) error {
 	if m.Kind != watermark.Round || m.Round != watermark.LastRound || m.Watermark < times.Settled {
 		return nil // a record with a newer time goes on with the timers
 	}
-	stamp, err := t.stamp(r)
+	stamp, err := t.stamp(r.Partition, schemas.MillisOf(r.Timestamp))
 	if err == nil && t.work.Advance(r.Partition, times.Settled, timersAtOnce, stamp) {
 		t.sendTime(r.Partition, m)
 	}

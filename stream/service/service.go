@@ -254,8 +254,8 @@ func (s *Service) addIngest(decide *ingest.Ingest, number int) error {
 
 func (s *Service) addJourney(config attribution.Config, number int) error {
 	task := roles.NewJourney(attribution.New(config), s.store, s.topics, s.Metrics.Journeyed)
-	return s.add(RoleJourney, number, lane.Config{Topics: []string{s.topics.Journal}, Changelog: s.topics.Changelog, Gate: s.gate,
-		MaxPollRecords: journalPoll}, task)
+	return s.add(RoleJourney, number, lane.Config{Topics: []string{s.topics.Journal}, Changelog: s.topics.Changelog, Spanning: true,
+		Gate: s.gate, MaxPollRecords: journalPoll}, task)
 }
 
 // journalPoll is how many journal records are taken at once: about as many messages as a lane's default of records.
