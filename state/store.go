@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -35,6 +35,7 @@ type Store struct {
 
 	memory sync.Pool // of batches that have ended: *batchMemory
 
+	failure          *failure
 	backgroundErrors atomic.Int64
 
 	mu         sync.Mutex
@@ -80,7 +81,8 @@ func Open(dir string, o Options) (*Store, error) {
 func OpenMemory() (*Store, error) { return Open("state", Options{FS: vfs.NewMem(), NoWAL: true}) }
 
 func open(dir string, o Options) (*Store, error) {
-	s := &Store{noWAL: o.NoWAL, write: pebble.NoSync, recent: newRecentRows(o.MemTableBytes * 3 / 4), partitions: map[int32]*partition{}}
+	s := &Store{noWAL: o.NoWAL, write: pebble.NoSync, recent: newRecentRows(o.MemTableBytes * 3 / 4), partitions: map[int32]*partition{},
+		failure: newFailure(dir, o.Log)}
 	if o.Sync && !o.NoWAL {
 		s.write = pebble.Sync
 	}
@@ -94,17 +96,42 @@ func open(dir string, o Options) (*Store, error) {
 	defer lock.Close() // the database holds it on
 	engine := s.engine(o)
 	engine.Lock = lock
-	if s.db, err = pebble.Open(dir, engine); err != nil {
+	begun := make(chan error, 1)
+	go func() { begun <- s.begin(dir, engine, o) }()
+	select {
+	case err := <-begun:
+		return s, err
+	case err := <-s.failure.failed:
+		select {
+		case opened := <-begun:
+			if opened == nil {
+				err = errors.Join(err, s.db.Close())
+			}
+		case <-time.After(stuckTimeout): // the engine has stopped for good in the middle of it
+		}
 		return nil, err
 	}
+}
+
+// stuckTimeout is how long a failing engine may take to give its directory back.
+const stuckTimeout = 5 * time.Second
+
+func (s *Store) begin(dir string, engine *pebble.Options, o Options) (err error) {
+	if s.db, err = pebble.Open(dir, engine); err != nil {
+		return damaged(err)
+	}
 	if err := s.checkFormat(o); err != nil {
-		return nil, errors.Join(err, s.db.Close())
+		return errors.Join(err, s.db.Close())
 	}
 	if err := s.db.Flush(); err != nil { // what recent does not know of
-		return nil, errors.Join(err, s.db.Close())
+		return errors.Join(err, s.db.Close())
 	}
-	return s, nil
+	return nil
 }
+
+// Failed gets one error, once, when the store can't go on: its files are damaged, or the disk takes no more rows. What is being
+// read or written then may never return, so the process should end.
+func (s *Store) Failed() <-chan error { return s.failure.failed }
 
 func (s *Store) engine(o Options) *pebble.Options {
 	engine := &pebble.Options{
@@ -120,11 +147,8 @@ func (s *Store) engine(o Options) *pebble.Options {
 		L0StopWritesThreshold:       1000, // the changelog's pace bounds us, not the depth of level 0
 		LBaseMaxBytes:               64 << 20,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, o.Compactions },
-		Logger:                      logger{o.Log},
-		EventListener: &pebble.EventListener{BackgroundError: func(err error) {
-			s.backgroundErrors.Add(1)
-			o.Log.Error("state: background work", "error", err)
-		}},
+		Logger:                      logger{s.failure},
+		EventListener:               s.failure.listen(func() { s.backgroundErrors.Add(1) }),
 	}
 	engine.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	for i := range engine.Levels {
@@ -327,17 +351,4 @@ func checkPartition(p int32) error {
 		return fmt.Errorf("state: partition %d, must be from 0 to %d", p, maxPartition)
 	}
 	return nil
-}
-
-// logger passes on what the engine reports.
-type logger struct{ *slog.Logger }
-
-func (l logger) Infof(format string, values ...any)  { l.Debug(fmt.Sprintf(format, values...)) }
-func (l logger) Errorf(format string, values ...any) { l.Error(fmt.Sprintf(format, values...)) }
-
-// Fatalf must not return: the engine found that it cannot go on, such as a log that cannot be written.
-func (l logger) Fatalf(format string, values ...any) {
-	text := fmt.Sprintf(format, values...)
-	l.Error(text)
-	panic("state: " + text)
 }

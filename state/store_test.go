@@ -409,14 +409,14 @@ func TestDiskFaults(t *testing.T) {
 
 func TestOpenLeavesOtherDatabasesAlone(t *testing.T) {
 	fs := vfs.NewMem()
-	db, err := pebble.Open("s", &pebble.Options{FS: fs, Logger: logger{Options{}.withDefaults().Log}})
+	db, err := pebble.Open("s", &pebble.Options{FS: fs, Logger: logger{newFailure("s", Options{}.withDefaults().Log)}})
 	must(t, err)
 	must(t, db.Set([]byte("a"), []byte("b"), pebble.Sync))
 	must(t, db.Close())
 	if _, err := Open("s", Options{FS: fs}); !errors.Is(err, ErrForeign) {
 		t.Errorf("got %v, want %v", err, ErrForeign)
 	}
-	db, err = pebble.Open("s", &pebble.Options{FS: fs, Logger: logger{Options{}.withDefaults().Log}})
+	db, err = pebble.Open("s", &pebble.Options{FS: fs, Logger: logger{newFailure("s", Options{}.withDefaults().Log)}})
 	must(t, err)
 	value, closer, err := db.Get([]byte("a"))
 	if err != nil || string(value) != "b" {

@@ -74,6 +74,7 @@ type Service struct {
 	lanes  []*runner
 	store  *state.Store // of the journey role
 	gate   *lane.Gate   // of its lanes
+	failed bool         // the store
 
 	purgeEvery time.Duration
 	scrubEvery time.Duration
@@ -232,7 +233,7 @@ func (s *Service) addLanes() error {
 	if err != nil {
 		return err
 	}
-	if s.store, err = state.Open(s.Settings.State.Dir, state.Options{NoWAL: true}); err != nil {
+	if s.store, err = state.Open(s.Settings.State.Dir, state.Options{NoWAL: true, Log: s.Log}); err != nil {
 		return err
 	}
 	s.gate = lane.NewGate()
@@ -313,8 +314,44 @@ func (s *Service) batchBytes(topic string) int32 {
 }
 
 // Run works until ctx is cancelled, then ends the open transactions and returns nil. If one lane meets a bug or damaged
-// data, all stop and Run returns its error: records are never skipped.
+// data, all stop and Run returns its error: records are never skipped. If the store fails, Run returns soon, whether or not all have
+// stopped: whoever waits for that disk may wait for ever.
 func (s *Service) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- s.runAll(ctx) }()
+	var failed <-chan error
+	if s.store != nil {
+		failed = s.store.Failed()
+	}
+	select {
+	case err := <-ended:
+		select {
+		case cause := <-failed: // a lane met it too
+			return s.failure(cause)
+		default:
+			return err
+		}
+	case err := <-failed:
+		stop()
+		select {
+		case <-ended:
+		case <-time.After(failedPatience):
+		}
+		return s.failure(err)
+	}
+}
+
+func (s *Service) failure(err error) error {
+	s.failed = true
+	return fmt.Errorf("state in %s: %w", s.Settings.State.Dir, err)
+}
+
+// failedPatience is how long everybody has to stop when the store has failed.
+const failedPatience = 5 * time.Second
+
+func (s *Service) runAll(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if s.Settings.HTTP.Listen != "" {
 		group.Go(func() error { return s.listen(ctx) })
@@ -329,9 +366,19 @@ func (s *Service) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Close closes the store. Call it when Run has returned.
+// Close closes the store. Call it when Run has returned. A store that has failed may not answer any more: the end of the process
+// closes it.
 func (s *Service) Close() error {
 	if s.store == nil {
+		return nil
+	}
+	if s.failed {
+		closed := make(chan error, 1)
+		go func() { closed <- s.store.Close() }()
+		select {
+		case <-closed: // what it says has been said
+		case <-time.After(failedPatience):
+		}
 		return nil
 	}
 	err := s.store.Close()

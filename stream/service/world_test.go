@@ -248,6 +248,13 @@ func (i *instance) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ ti
 func (i *instance) running() bool { return i.stop != nil }
 
 func (i *instance) start() {
+	if err := i.begin(); err != nil {
+		i.world.t.Fatalf("%s: %v", i.name, err)
+	}
+}
+
+// begin starts, or says why it can't.
+func (i *instance) begin() error {
 	w := i.world
 	i.link, i.metrics = &kafkatest.Link{}, metrics.New("test")
 	i.dead.Store(false)
@@ -266,7 +273,7 @@ func (i *instance) start() {
 	}
 	var err error
 	if i.service, err = New(w.t.Context(), config); err != nil {
-		w.t.Fatalf("%s: %v", i.name, err)
+		return err
 	}
 	if w.purgeEvery > 0 {
 		i.service.purgeEvery = w.purgeEvery
@@ -275,6 +282,7 @@ func (i *instance) start() {
 	i.stop, i.ended = stop, make(chan error, 1)
 	service, ended := i.service, i.ended
 	go func() { ended <- service.Run(ctx) }()
+	return nil
 }
 
 // kill is a crash of the machine: the network is gone at once, nothing is said to anybody.
