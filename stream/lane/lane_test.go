@@ -282,6 +282,49 @@ func TestSpanningTransaction(t *testing.T) {
 	r.check(ctx)
 }
 
+// The changelog is gone but the group's offsets are there: going on would be going on without what they stand for, also where the
+// disk is empty.
+func TestLostChangelogStops(t *testing.T) {
+	for name, lose := range map[string]func(*instance){"disk kept": func(*instance) {}, "disk lost": func(i *instance) { i.disk = newDisk() }} {
+		t.Run(name, func(t *testing.T) {
+			ctx := limit(t)
+			r := newRiver(t, kafkatest.StartFake(t, kafkatest.Options{}), 2, 1)
+			i := r.instances[0]
+			r.send(ctx, fixed(), 50)
+			i.start()
+			r.check(ctx)
+			if _, err := kadm.NewClient(r.source).DeleteTopics(ctx, r.changelog); err != nil {
+				t.Fatal(err)
+			}
+			r.cluster.CreateTopic(t, r.changelog, 2, map[string]string{"cleanup.policy": "compact", "retention.ms": "-1"})
+			lose(i)
+			i.start()
+			err := <-i.ended
+			i.ended <- nil
+			if !errors.Is(err, ErrChangelogLost) {
+				t.Fatalf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestMarks(t *testing.T) {
+	m := mark{[16]byte{1, 2, 255}, 12}
+	if got, note, ok := cutMark(m.String() + "a note of its own"); got != m || note != "a note of its own" || !ok {
+		t.Errorf("%v, %q, %v of %s", got, note, ok, m)
+	}
+	for _, text := range []string{"", " ", "w1:5", "c1:", "c1:AQL_:1 ", m.String()[1:], strings.Replace(m.String(), ":12", ":-1", 1), strings.Replace(m.String(), ":12", "", 1)} {
+		if got, note, ok := cutMark(text); ok || note != text {
+			t.Errorf("%q is the mark %v, note %q", text, got, note)
+		}
+	}
+	for end, lost := range map[int64]bool{11: true, 12: false, 13: false} {
+		if err := m.check(m.topic, log{0, end}); errors.Is(err, ErrChangelogLost) != lost {
+			t.Errorf("%s with a changelog that ends at %d: %v", m, end, err)
+		}
+	}
+}
+
 // Local state that was built from another changelog topic, or lies ahead of it, is dropped and read anew.
 func TestUselessStateIsReadAnew(t *testing.T) {
 	ctx := limit(t)

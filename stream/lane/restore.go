@@ -34,11 +34,14 @@ type restorer struct {
 
 	mu      sync.Mutex
 	leaders map[int32]int32
+	found   map[int32]mark  // beside the offsets of partitions that come
+	reached map[int32]int64 // how far the changelog is known to go
 }
 
 // newRestorer looks at the changelog. It fails fatally if that doesn't fit the consumed topic.
 func newRestorer(ctx context.Context, config *Config, stats *Stats, client *kgo.Client, state Stateful) (*restorer, error) {
-	r := &restorer{config: config, stats: stats, state: state, client: client, admin: kadm.NewClient(client), leaders: map[int32]int32{}}
+	r := &restorer{config: config, stats: stats, state: state, client: client, admin: kadm.NewClient(client), leaders: map[int32]int32{},
+		found: map[int32]mark{}, reached: map[int32]int64{}}
 	details, err := r.admin.ListTopics(ctx, config.Topics[0], config.Changelog)
 	if err != nil {
 		return nil, fmt.Errorf("look up the changelog: %w", err)
@@ -183,6 +186,9 @@ func (r *restorer) restore(ctx context.Context, partition int32, committed bool)
 		if err != nil {
 			return err
 		}
+		if err := r.checkMark(partition, bounds); err != nil {
+			return fatal{fmt.Errorf("%w: bring the records back; or, to begin anew, take another application_id", err)}
+		}
 		position, ok, err := r.state.Position(partition)
 		if err != nil {
 			return fatal{fmt.Errorf("read the position: %w", err)}
@@ -210,9 +216,35 @@ func (r *restorer) restore(ctx context.Context, partition int32, committed bool)
 		if err := r.state.Restore(partition, nil, position); err != nil {
 			return fatal{fmt.Errorf("store the position: %w", err)}
 		}
+		r.reach(partition, position.Next)
 		r.stats.Restores.Add(1)
 		return nil
 	}
+}
+
+// mark is what was found beside the offset of a partition that is about to come.
+func (r *restorer) mark(partition int32, m mark) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.found[partition] = m
+}
+
+func (r *restorer) checkMark(partition int32, now log) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m, ok := r.found[partition]
+	if !ok {
+		return nil
+	}
+	return m.check(r.topic, now)
+}
+
+// reach notes how far the changelog of a partition goes, at least, and returns the mark that says so.
+func (r *restorer) reach(partition int32, next int64) mark {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reached[partition] = max(r.reached[partition], next)
+	return mark{r.topic, r.reached[partition]}
 }
 
 // useless is why local state can't be brought up to date, or "".

@@ -430,14 +430,20 @@ func (s *session) annotate(request *kmsg.TxnOffsetCommitRequest) error {
 	if s.open.fence {
 		s.addOwned(request)
 	}
-	noter, ok := s.task.(Noter)
-	if !ok {
+	noter, notes := s.task.(Noter)
+	if !notes && s.state == nil {
 		return nil
 	}
 	for _, topic := range request.Topics {
 		for i := range topic.Partitions {
-			note := noter.Note(TopicPartition{topic.Topic, topic.Partitions[i].Partition})
-			topic.Partitions[i].Metadata = &note
+			text, partition := "", topic.Partitions[i].Partition
+			if s.state != nil {
+				text = s.state.reach(partition, s.open.wrote(partition)).String()
+			}
+			if notes {
+				text += noter.Note(TopicPartition{topic.Topic, partition})
+			}
+			topic.Partitions[i].Metadata = &text
 		}
 	}
 	return nil
@@ -665,9 +671,7 @@ type note struct {
 
 // fetched is the client's callback with the committed offsets of new partitions, before it consumes them.
 func (s *session) fetched(_ context.Context, _ *kgo.Client, answer *kmsg.OffsetFetchResponse) error {
-	if _, ok := s.task.(Noter); !ok {
-		return nil
-	}
+	_, notes := s.task.(Noter)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, group := range answer.Groups {
@@ -680,7 +684,13 @@ func (s *session) fetched(_ context.Context, _ *kgo.Client, answer *kmsg.OffsetF
 				if partition.Metadata != nil {
 					n.text = *partition.Metadata
 				}
-				s.notes = append(s.notes, n)
+				if m, rest, ok := cutMark(n.text); ok && s.state != nil {
+					s.state.mark(partition.Partition, m)
+					n.text = rest
+				}
+				if notes {
+					s.notes = append(s.notes, n)
+				}
 			}
 		}
 	}

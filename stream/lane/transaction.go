@@ -46,6 +46,13 @@ func (t *transaction) failure() error {
 	return t.err
 }
 
+// wrote is the offset after the last record that this transaction has written to a partition of the changelog, 0 if none.
+func (t *transaction) wrote(partition int32) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.next[partition]
+}
+
 // positions are where the changelog stands after this transaction. Call it after all records were acked.
 func (t *transaction) positions(topic [16]byte, now time.Time) map[int32]Position {
 	t.mu.Lock()
