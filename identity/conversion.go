@@ -16,6 +16,10 @@ func (s *step) conversion(m *Message) {
 		s.refuse(c, m)
 		return
 	}
+	if m.Statement.At < s.rows.Horizon() { // its conversion may have expired: it must not begin anew
+		s.count(m.Fresh, &s.out.Ledger.Expired)
+		return
+	}
 	if !known {
 		c.ID = m.Conversion
 	}
@@ -152,6 +156,9 @@ func (s *step) home(m *Message) {
 	switch {
 	case c.Erased != 0:
 		s.deleted(token)
+	case m.Time > 0 && token.Final && s.silent(k, m.Time):
+		s.deleteConversion(k)
+		return
 	case len(c.IDs) > max(m.Tried, 0):
 		s.release(&c, token, m.Cause)
 	default:

@@ -87,6 +87,16 @@ func (s *step) dissolve(root ID, o order, origin ID) {
 	}
 }
 
+// end ends an incarnation whose tree died. If the identifier left that tree meanwhile, it still has to forget.
+func (s *step) end(x Ref, o order) {
+	switch {
+	case s.rows.Node(x.ID).Gen == x.Gen:
+		s.reset(x.ID, o)
+	case o.cut > 0:
+		s.forget(x.ID, o, false)
+	}
+}
+
 // reset begins a new incarnation of x, alone, and announces the edges that remain.
 func (s *step) reset(x ID, o order) {
 	n := s.rows.Node(x)

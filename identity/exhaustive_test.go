@@ -157,9 +157,10 @@ func (n *network) clone() *network {
 }
 
 func (m *Memory) clone() *Memory {
-	c := &Memory{identifiers: make(map[ID]*identifierRows, len(m.identifiers)), conversions: make(map[ConversionKey]*conversionRows, 1)}
+	c := &Memory{identifiers: make(map[ID]*identifierRows, len(m.identifiers)), conversions: make(map[ConversionKey]*conversionRows, 1),
+		horizon: m.horizon, youngest: m.youngest}
 	for id, r := range m.identifiers {
-		c.identifiers[id] = &identifierRows{r.node, slices.Clone(r.neighbours), slices.Clone(r.seen), slices.Clone(r.members),
+		c.identifiers[id] = &identifierRows{r.node, r.known, slices.Clone(r.neighbours), slices.Clone(r.seen), slices.Clone(r.members),
 			slices.Clone(r.facts), slices.Clone(r.events), slices.Clone(r.kept), slices.Clone(r.helds)}
 	}
 	for k, r := range m.conversions {
@@ -203,7 +204,7 @@ func (e *encoder) hash(n *network) [2]uint64 {
 		}
 	}
 	l := n.ledger
-	e.ints(l.Applied, l.Duplicate, l.Conflict, l.Forgotten, l.Shared)
+	e.ints(l.Applied, l.Duplicate, l.Conflict, l.Forgotten, l.Shared, l.Expired, int64(n.rows.horizon), int64(n.rows.youngest))
 	return [2]uint64{maphash.Bytes(e.seed[0], e.b), maphash.Bytes(e.seed[1], e.b)}
 }
 
@@ -264,7 +265,7 @@ func (e *encoder) statement(s *Statement) {
 
 func (e *encoder) identifier(r *identifierRows) {
 	n := r.node
-	e.ints(int64(n.Gen), int64(n.Cut), flagOf(n.Shared), int64(n.Degree), int64(n.Members), int64(n.Latest))
+	e.ints(flagOf(r.known), int64(n.Gen), int64(n.Cut), flagOf(n.Shared), int64(n.Degree), int64(n.Below), int64(n.Members), int64(n.Latest))
 	e.ref(n.Parent)
 	e.ints(int64(len(r.neighbours)), int64(len(r.seen)), int64(len(r.members)), int64(len(r.facts)), int64(len(r.kept)), int64(len(r.helds)))
 	for _, nb := range r.neighbours {
@@ -405,7 +406,7 @@ func words(n, k int) []*scenario {
 
 func spell(n int, word []input) *scenario {
 	s := &scenario{identifiers: n, conversions: 1, partitions: n + 1, inputs: slices.Clone(word)}
-	var count [share + 1]int
+	var count [expire + 1]int
 	for i := range s.inputs {
 		in := &s.inputs[i]
 		count[in.kind]++

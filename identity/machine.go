@@ -2,6 +2,7 @@ package identity
 
 import (
 	"slices"
+	"time"
 
 	"tributary/schemas"
 )
@@ -18,6 +19,9 @@ type Limits struct {
 	ChunkBytes int
 	// Kept bounds the touches, and the candidates, that a shared identifier keeps. 0: DefaultKept.
 	Kept int
+	// Refresh is how often a link that goes on being seen is announced again, in time of events. So both ends know, but for so
+	// long, when it was last seen. 0: only once.
+	Refresh time.Duration
 }
 
 // Classes is the number of classes for which limits can be set: the ranks of the standard types, and one for all that are
@@ -80,9 +84,7 @@ func (m *Machine) Step(rows Rows, msg *Message, out *Effects) {
 	case KindKill:
 		s.kill(msg.To, orderOf(msg), msg.Origin)
 	case KindReset:
-		if s.rows.Node(msg.To.ID).Gen == msg.To.Gen {
-			s.reset(msg.To.ID, orderOf(msg))
-		}
+		s.end(msg.To, orderOf(msg))
 	case KindShare:
 		s.share(msg.To.ID, ReasonDeclared, msg.Request)
 		if msg.Fresh {
@@ -90,6 +92,10 @@ func (m *Machine) Step(rows Rows, msg *Message, out *Effects) {
 		}
 	case KindKeep:
 		s.keep(msg.To.ID, *msg.Fact)
+	case KindIdle:
+		s.idle(msg.To, msg.Time)
+	case KindLeave:
+		s.leave(msg)
 	}
 }
 
@@ -122,6 +128,10 @@ func (s *step) send(m Message) {
 
 // event lets a delivery enter at the identifier it is addressed to, or passes it to the next if that one is shared.
 func (s *step) event(m *Message) {
+	if m.Held == nil && s.expired(m.Time, m.Fact) {
+		s.count(m.Fresh, &s.out.Ledger.Expired)
+		return
+	}
 	p := m.To.ID
 	n := s.rows.Node(p)
 	if n.Shared {
@@ -144,7 +154,8 @@ func (s *step) event(m *Message) {
 		}
 		return
 	}
-	if len(m.IDs) > 1 && s.meet(p, n, m) {
+	old := m.Time < s.rows.Horizon() // it links nobody
+	if len(m.IDs) > 1 && !old && s.meet(p, n, m) {
 		s.event(m) // it became shared
 		return
 	}
@@ -153,6 +164,9 @@ func (s *step) event(m *Message) {
 	case m.Fact != nil:
 		f := *m.Fact
 		f.IDs, f.Home = m.IDs, p
+		if old {
+			f.IDs = []ID{p}
+		}
 		put.Facts = []Fact{f}
 	case m.Held != nil:
 		h := *m.Held
@@ -212,7 +226,7 @@ func (s *step) meet(p ID, n Node, m *Message) (shared bool) {
 }
 
 // note records in p's rows that it was seen with u at t. It reports whether the other end should hear of it: the
-// neighbour is new, or its announced edge got an earlier first time.
+// neighbour is new, its announced edge got an earlier first time, or it was not seen for long.
 func (s *step) note(p ID, n *Node, u ID, t schemas.Millis, link bool) (news bool) {
 	nb, known := s.rows.Neighbour(p, u)
 	was := nb
@@ -226,20 +240,29 @@ func (s *step) note(p ID, n *Node, u ID, t schemas.Millis, link bool) (news bool
 		nb = Neighbour{ID: u, First: t, Last: t, Link: true}
 		news = true
 	default:
-		news = t < nb.First
+		news = t < nb.First || s.refreshes(nb.Last, t)
 		nb.First, nb.Last = min(nb.First, t), max(nb.Last, t)
 	}
 	if nb != was {
 		s.rows.PutNeighbour(p, nb)
 	}
-	if !known && counted(p, u) {
+	if known {
+		return news
+	}
+	if counted(p, u) {
 		n.Degree++
-		s.rows.PutNode(p, *n)
 		if s.over == 0 {
 			s.over = s.tooMany(p, *n, u)
 		}
 	}
+	s.rows.PutNode(p, *n) // from now on others may know its incarnation
 	return news
+}
+
+// refreshes reports whether a link last seen at one time and now at another is to be announced again: once in each period.
+func (s *step) refreshes(last, now schemas.Millis) bool {
+	period := schemas.Millis(s.limits.Refresh.Milliseconds())
+	return period > 0 && now/period > last/period
 }
 
 // counted reports whether u is a neighbour that limits count: under a key that p has, too.
@@ -334,9 +357,13 @@ func (s *step) put(m *Message) {
 		}
 		return
 	}
+	if m.From != (Ref{}) { // it points here from now on
+		n.Below++
+		s.rows.PutNode(t.ID, n)
+	}
 	if !n.Root() {
 		next := *m
-		next.To = n.Parent
+		next.To, next.From = n.Parent, Ref{}
 		s.send(next)
 		return
 	}
@@ -350,10 +377,19 @@ func (s *step) settle(root ID, n Node, m *Message) {
 		s.out.Aliases = append(s.out.Aliases, Alias{Old: m.Absorbed.ID, OldCut: m.Time, New: root, NewCut: n.Cut})
 	}
 	for _, x := range m.Members {
-		s.rows.PutMember(root, x)
-		n.Members++
+		have, again := s.rows.Member(root, x.ID)
+		if !again {
+			n.Members++
+		}
+		if !again || have.Gen < x.Gen { // else it left where this comes from, and is back here before that was heard
+			s.rows.PutMember(root, x)
+		}
 	}
 	for _, f := range m.Facts {
+		if s.expired(f.At, &f) {
+			s.count(m.Fresh, &s.out.Ledger.Expired)
+			continue
+		}
 		met := s.rows.PutFact(root, f)
 		if m.Fresh {
 			switch met {
@@ -364,11 +400,9 @@ func (s *step) settle(root ID, n Node, m *Message) {
 				s.out.Ledger.Duplicate++
 			case MetEqual:
 				s.out.Ledger.Duplicate++
-			case MetExpired:
-				s.out.Ledger.Expired++
 			}
 		}
-		if met != MetEqual && met != MetExpired && f.At <= n.Latest {
+		if met != MetEqual && f.At <= n.Latest {
 			d := Dirty{Root: root, Since: f.At, Cause: cause(m.Cause, CauseLateEvent)}
 			if met == MetConflict || f.Standing { // the delivery that counted until now may have another time
 				d.Since = 0
@@ -425,7 +459,7 @@ func (s *step) absorb(t Ref, n Node, to Ref) {
 	n.Parent, n.Members, n.Latest = to, 0, 0
 	s.rows.PutNode(t.ID, n)
 
-	next := Message{Kind: KindPut, To: to, Time: n.Cut, Absorbed: t, Cause: CauseMerge}
+	next := Message{Kind: KindPut, To: to, From: t, Time: n.Cut, Absorbed: t, Cause: CauseMerge}
 	size := 0
 	part := func(bytes int) {
 		if size > 0 && size+bytes > s.limits.ChunkBytes {

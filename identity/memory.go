@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"tributary/schemas"
 )
 
 // Memory is Rows in memory. What it returns is the caller's to keep: it does not change when rows do. Results ascend:
@@ -14,11 +16,14 @@ import (
 type Memory struct {
 	identifiers map[ID]*identifierRows
 	conversions map[ConversionKey]*conversionRows
+	horizon     schemas.Millis
+	youngest    uint32 // generation of identifiers without a node
 }
 
 // identifierRows is what Memory keeps of one identifier. All slices ascend.
 type identifierRows struct {
 	node       Node
+	known      bool // there is a node
 	neighbours []Neighbour
 	seen       []uint64
 	members    []Ref
@@ -51,11 +56,33 @@ func NewMemory() *Memory {
 	return &Memory{identifiers: map[ID]*identifierRows{}, conversions: map[ConversionKey]*conversionRows{}}
 }
 
+// SetHorizon sets the time before which events are not taken any more.
+func (m *Memory) SetHorizon(t schemas.Millis) { m.horizon = t }
+
+// Horizon implements Rows.
+func (m *Memory) Horizon() schemas.Millis { return m.horizon }
+
 // Node implements Rows.
-func (m *Memory) Node(id ID) Node { return m.read(id).node }
+func (m *Memory) Node(id ID) Node {
+	if r := m.read(id); r.known {
+		return r.node
+	}
+	return Node{Gen: m.youngest}
+}
 
 // PutNode implements Rows.
-func (m *Memory) PutNode(id ID, n Node) { m.write(id).node = n }
+func (m *Memory) PutNode(id ID, n Node) {
+	r := m.write(id)
+	r.node, r.known = n, true
+}
+
+// DeleteNode implements Rows.
+func (m *Memory) DeleteNode(id ID) {
+	if r := m.read(id); r.known {
+		m.youngest = max(m.youngest, r.node.Gen+1)
+		r.node, r.known = Node{}, false
+	}
+}
 
 // Neighbour implements Rows.
 func (m *Memory) Neighbour(of, id ID) (Neighbour, bool) {
@@ -99,6 +126,16 @@ func (m *Memory) DeleteSeen(of ID) { m.write(of).seen = nil }
 
 // Members implements Rows.
 func (m *Memory) Members(root ID) []Ref { return slices.Clone(m.read(root).members) }
+
+// Member implements Rows.
+func (m *Memory) Member(root, id ID) (Ref, bool) {
+	r := m.read(root)
+	i, found := slices.BinarySearchFunc(r.members, id, memberID)
+	if !found {
+		return Ref{}, false
+	}
+	return r.members[i], true
+}
 
 // PutMember implements Rows.
 func (m *Memory) PutMember(root ID, member Ref) {
@@ -202,6 +239,13 @@ func (m *Memory) Conversion(k ConversionKey) (Conversion, bool) {
 func (m *Memory) PutConversion(k ConversionKey, c Conversion) {
 	r := m.writeConversion(k)
 	r.row, r.known = c, true
+}
+
+// DeleteConversion implements Rows.
+func (m *Memory) DeleteConversion(k ConversionKey) {
+	if r := m.conversions[k]; r != nil {
+		r.row, r.known = Conversion{}, false
+	}
 }
 
 // Statement implements Rows.

@@ -15,6 +15,7 @@ import (
 // twin is Rows as plainly as can be: one map for each kind of row, sorted when it is read.
 type twin struct {
 	nodes       map[ID]Node
+	youngest    uint32
 	neighbours  map[[2]ID]Neighbour
 	seen        map[ID]map[uint64]bool
 	members     map[[2]ID]Ref
@@ -26,12 +27,25 @@ type twin struct {
 }
 
 func newTwin() *twin {
-	return &twin{map[ID]Node{}, map[[2]ID]Neighbour{}, map[ID]map[uint64]bool{}, map[[2]ID]Ref{}, map[ID][]Fact{}, map[ID][]Fact{},
+	return &twin{map[ID]Node{}, 0, map[[2]ID]Neighbour{}, map[ID]map[uint64]bool{}, map[[2]ID]Ref{}, map[ID][]Fact{}, map[ID][]Fact{},
 		map[ID]map[ConversionKey]Held{}, map[ConversionKey]Conversion{}, map[ConversionKey]map[EventKey]Statement{}}
 }
 
-func (w *twin) Node(id ID) Node       { return w.nodes[id] }
+func (w *twin) Horizon() schemas.Millis { return 0 }
+func (w *twin) Node(id ID) Node {
+	n, ok := w.nodes[id]
+	if !ok {
+		n.Gen = w.youngest
+	}
+	return n
+}
 func (w *twin) PutNode(id ID, n Node) { w.nodes[id] = n }
+func (w *twin) DeleteNode(id ID) {
+	if n, ok := w.nodes[id]; ok {
+		w.youngest = max(w.youngest, n.Gen+1)
+		delete(w.nodes, id)
+	}
+}
 func (w *twin) Neighbour(of, id ID) (Neighbour, bool) {
 	n, ok := w.neighbours[[2]ID{of, id}]
 	return n, ok
@@ -56,6 +70,11 @@ func (w *twin) Facts(root ID) []Fact                        { return slices.Clon
 func (w *twin) PutHeld(root ID, h Held)                     { inner(w.helds, root)[ConversionKeyOf(h.Conversion)] = h }
 func (w *twin) DeleteHeld(root ID, k ConversionKey)         { delete(w.helds[root], k) }
 func (w *twin) PutConversion(k ConversionKey, c Conversion) { w.conversions[k] = c }
+func (w *twin) DeleteConversion(k ConversionKey)            { delete(w.conversions, k) }
+func (w *twin) Member(root, id ID) (Ref, bool) {
+	m, ok := w.members[[2]ID{root, id}]
+	return m, ok
+}
 func (w *twin) Members(root ID) (all []Ref) {
 	for k, m := range w.members {
 		if k[0] == root {
@@ -179,6 +198,7 @@ func randomCall(r *rand.Rand, m, w Rows) (what string, got, want any) {
 	}{
 		{"Node", func(x Rows) any { return x.Node(of) }},
 		{"PutNode", func(x Rows) any { x.PutNode(of, Node{Gen: uint32(number)}); return nil }},
+		{"DeleteNode", func(x Rows) any { x.DeleteNode(of); return nil }},
 		{"Neighbour", func(x Rows) any { return two(x.Neighbour(of, id)) }},
 		{"Neighbours", func(x Rows) any { return x.Neighbours(of) }},
 		{"PutNeighbour", func(x Rows) any { x.PutNeighbour(of, Neighbour{ID: id, First: at}); return nil }},
@@ -187,6 +207,7 @@ func randomCall(r *rand.Rand, m, w Rows) (what string, got, want any) {
 		{"PutSeen", func(x Rows) any { x.PutSeen(of, uint64(number)); return nil }},
 		{"DeleteSeen", func(x Rows) any { x.DeleteSeen(of); return nil }},
 		{"Members", func(x Rows) any { return x.Members(of) }},
+		{"Member", func(x Rows) any { return two(x.Member(of, id)) }},
 		{"PutMember", func(x Rows) any { x.PutMember(of, Ref{id, uint32(number)}); return nil }},
 		{"DeleteMember", func(x Rows) any { x.DeleteMember(of, id); return nil }},
 		{"PutFact", func(x Rows) any { return x.PutFact(of, f) }},
@@ -201,6 +222,7 @@ func randomCall(r *rand.Rand, m, w Rows) (what string, got, want any) {
 		{"DeleteHeld", func(x Rows) any { x.DeleteHeld(of, k); return nil }},
 		{"Conversion", func(x Rows) any { return two(x.Conversion(k)) }},
 		{"PutConversion", func(x Rows) any { x.PutConversion(k, Conversion{Out: number > 2}); return nil }},
+		{"DeleteConversion", func(x Rows) any { x.DeleteConversion(k); return nil }},
 		{"Statement", func(x Rows) any { return two(x.Statement(k, st.Key())) }},
 		{"Statements", func(x Rows) any { return x.Statements(k) }},
 		{"PutStatement", func(x Rows) any { x.PutStatement(k, st.Key(), st); return nil }},

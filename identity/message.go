@@ -9,7 +9,7 @@ type Kind uint8
 const (
 	// A statement or refund enters: Conversion, Statement, IDs, Fact, Fresh.
 	KindConversion Kind = 1
-	// A token comes home: Conversion, Held, Tried.
+	// A token comes home: Conversion, Held, Tried; Time: for ever, if nothing is known of its conversion since then.
 	KindHome Kind = 2
 	// A fact, token, terms or nothing (edges only) arrives at IDs[Index]: To, Time, IDs, Index, Fact | Held, Fresh.
 	KindEvent Kind = 3
@@ -17,7 +17,8 @@ const (
 	KindEdge Kind = 4
 	// "Unite your tree with From's": To (incarnation), From.
 	KindLink Kind = 5
-	// Facts, tokens and members for the tree of an incarnation: To, Facts, Helds, Members, Absorbed, Time (its cut), Fresh.
+	// Facts, tokens and members for the tree of an incarnation: To, Facts, Helds, Members, Fresh; of the first part of a journey
+	// Absorbed and Time (its cut), and From at the incarnation that it points to.
 	KindPut Kind = 6
 	// "Forget everything up to Time": To, Request.
 	KindForget Kind = 7
@@ -31,9 +32,13 @@ const (
 	KindShare Kind = 11
 	// A touch that names shared identifiers only, for one of them to keep: To, Fact.
 	KindKeep Kind = 12
+	// "I have nothing of you; leave if you were not seen since Time": To (incarnation), Time.
+	KindIdle Kind = 13
+	// A member has left: To (incarnation), Members; From at the incarnation that it pointed to.
+	KindLeave Kind = 14
 )
 
-var kindNames = [...]string{"none", "conversion", "home", "event", "edge", "link", "put", "forget", "kill", "reset", "erase", "share", "keep"}
+var kindNames = [...]string{"none", "conversion", "home", "event", "edge", "link", "put", "forget", "kill", "reset", "erase", "share", "keep", "idle", "leave"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -123,6 +128,7 @@ type Effects struct {
 	Withdrawn []Customer // their aliases, if there are any, do not hold any more
 	Shared    []Reason   // of each identifier that became shared
 	Ledger    Ledger
+	Expired   Expired
 }
 
 // Dirty says that conversions may have another answer now.

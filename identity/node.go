@@ -17,7 +17,7 @@ type Ref struct {
 // Less reports whether a's identifier comes before b's in the fixed order.
 func (r Ref) Less(b Ref) bool { return Less(r.ID, b.ID) }
 
-// Node is the row of an identifier. The zero Node is an identifier that was never written: generation 0, a root, alone.
+// Node is the row of an identifier. One without a row is a root, alone, of a generation that was never used.
 type Node struct {
 	Gen    uint32
 	Cut    schemas.Millis // everything at or before it that names this identifier is forgotten; 0: nothing is
@@ -25,6 +25,7 @@ type Node struct {
 	Reason Reason         // why it is shared
 	Parent Ref            // the smaller incarnation that this one points to; the zero Ref at a root
 	Degree uint32         // number of neighbours under the identifier's own key
+	Below  uint32         // number of identifiers whose parent this incarnation is
 	// At a root only:
 	Members uint32         // other members of its tree
 	Latest  schemas.Millis // no conversion held here happened later; never lowered while the root lives

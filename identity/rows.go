@@ -1,11 +1,19 @@
 package identity
 
+import "tributary/schemas"
+
 // Rows is the state of a partition as a step sees it: what it writes it reads again. A missing row is the zero value.
 // Methods do not return errors: an implementation that can fail remembers its first error, returns zero values from then
 // on, and its owner looks at that error before anything becomes visible.
 type Rows interface {
+	// Horizon is the time before which events are not taken any more; 0: all are.
+	Horizon() schemas.Millis
+
+	// Node returns a root alone, of a generation that was never used, for an identifier without a row.
 	Node(id ID) Node
 	PutNode(id ID, n Node)
+	// DeleteNode deletes the row, and has those without one begin with a later generation than it reached.
+	DeleteNode(id ID)
 
 	Neighbour(of, id ID) (Neighbour, bool)
 	Neighbours(of ID) []Neighbour // ascending by ID
@@ -18,6 +26,7 @@ type Rows interface {
 	DeleteSeen(of ID) // all of them
 
 	Members(root ID) []Ref // without the root itself, ascending
+	Member(root, id ID) (Ref, bool)
 	PutMember(root ID, m Ref)
 	DeleteMember(root, id ID)
 
@@ -38,6 +47,7 @@ type Rows interface {
 
 	Conversion(k ConversionKey) (Conversion, bool)
 	PutConversion(k ConversionKey, c Conversion)
+	DeleteConversion(k ConversionKey)
 	Statement(k ConversionKey, e EventKey) (Statement, bool)
 	Statements(k ConversionKey) []Statement
 	PutStatement(k ConversionKey, e EventKey, s Statement)
@@ -51,5 +61,4 @@ const (
 	MetNothing  Met = iota // no delivery of this event: it is new
 	MetEqual               // an equal delivery: nothing was written
 	MetConflict            // a delivery with another time, content or identifiers: it was written beside it
-	MetExpired             // it is older than what is kept: nothing was written
 )

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"tributary/schemas"
 )
@@ -20,6 +21,7 @@ type scenario struct {
 	chunk       int // bytes of a Put
 	kept        int // touches and candidates of a shared identifier
 	rules       rules
+	refresh     int // time after which a link is announced again; 0: never
 	inputs      []input
 }
 
@@ -35,15 +37,17 @@ const (
 	refund
 	forget
 	share
+	consent
+	expire // not from ingest: the sweep of the caller comes to an identifier or conversion
 )
 
-var inputNames = [...]string{"touch", "identify", "conversion", "refund", "forget", "share"}
+var inputNames = [...]string{"touch", "identify", "conversion", "refund", "forget", "share", "consent", "expire"}
 
 // input is one message from ingest.
 type input struct {
 	kind       inputKind
 	event      string
-	at         schemas.Millis // forget: up to when
+	at         schemas.Millis // forget: up to when; expire: what is before it goes
 	ids        []int          // ascending, but for those that ingest knows to be shared: they stand last
 	conversion int
 	minor      int64  // value or refund
@@ -59,12 +63,14 @@ type input struct {
 //	refund CONVERSION EVENT @TIME AMOUNT IDENTIFIER…
 //	forget @TIME IDENTIFIER
 //	share IDENTIFIER
+//	consent EVENT @TIME IDENTIFIER…
+//	expire @TIME IDENTIFIER|CONVERSION
 //
 // Identifiers are letters, a first in the fixed order. Conversions are c0 to c9; amounts are minor units.
 func (in input) String() string {
 	words := []string{inputNames[in.kind]}
 	switch in.kind {
-	case touch, identify:
+	case touch, identify, consent:
 		words = append(words, in.event)
 	case conversion, refund:
 		words = append(words, conversionName(in.conversion), in.event)
@@ -77,6 +83,9 @@ func (in input) String() string {
 	}
 	if in.touched {
 		words = append(words, "touch")
+	}
+	if in.kind == expire && len(in.ids) == 0 {
+		words = append(words, conversionName(in.conversion))
 	}
 	if in.body != "" && (in.kind == touch || in.touched) {
 		words = append(words, "="+in.body)
@@ -111,7 +120,7 @@ func parseInput(line string) (in input, err error) {
 	if in.kind == conversion || in.kind == refund {
 		in.conversion = int(number(strings.TrimPrefix(next(), "c")))
 	}
-	if in.kind != forget && in.kind != share {
+	if in.kind != forget && in.kind != share && in.kind != expire {
 		in.event = next()
 	}
 	if in.kind != share {
@@ -124,6 +133,8 @@ func parseInput(line string) (in input, err error) {
 		switch {
 		case word == "touch":
 			in.touched = true
+		case in.kind == expire && word[0] == 'c' && len(word) > 1:
+			in.conversion = int(number(word[1:]))
 		case word[0] == '=':
 			in.body = word[1:]
 		case len(word) == 1 && word[0] >= 'a' && int(word[0]-'a') < len(testIDs):
@@ -138,8 +149,12 @@ func parseInput(line string) (in input, err error) {
 // String is the scenario in the language of the scenario files.
 func (s *scenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "world identifiers=%d conversions=%d partitions=%d neighbours=%d of=%d with=%d most=%d chunk=%d kept=%d oversize=%d across=%v\n",
+	fmt.Fprintf(&b, "world identifiers=%d conversions=%d partitions=%d neighbours=%d of=%d with=%d most=%d chunk=%d kept=%d oversize=%d across=%v",
 		s.identifiers, s.conversions, s.partitions, s.cap, s.alike.of, s.alike.with, s.alike.most, s.chunk, s.kept, s.rules.oversize, s.rules.across)
+	if s.has(expire) {
+		fmt.Fprintf(&b, " refresh=%d", s.refresh)
+	}
+	b.WriteByte('\n')
 	for _, in := range s.inputs {
 		fmt.Fprintln(&b, in)
 	}
@@ -169,6 +184,14 @@ func (in input) message() *Message {
 		if in.touched {
 			m.Fact = &Fact{Event: EventKeyOf(in.event), At: in.at, Body: []byte(in.body)}
 		}
+	case consent:
+		m.Kind = KindEvent
+		m.Fact = &Fact{Event: EventKeyOf(in.event), At: in.at, Standing: true}
+	case expire:
+		m.IDs, m.Fresh = nil, false
+		if len(in.ids) == 0 {
+			m.Conversion = conversionName(in.conversion)
+		}
 	case forget:
 		m.Kind, m.IDs = KindForget, nil
 	case share:
@@ -178,7 +201,7 @@ func (in input) message() *Message {
 }
 
 func (s *scenario) limits() Limits {
-	l := Limits{ChunkBytes: s.chunk, Kept: s.kept}
+	l := Limits{ChunkBytes: s.chunk, Kept: s.kept, Refresh: time.Duration(s.refresh) * time.Millisecond}
 	for i := range l.Neighbours {
 		l.Neighbours[i] = uint32(s.cap)
 	}
@@ -188,7 +211,7 @@ func (s *scenario) limits() Limits {
 
 // partition spreads actors so that small scenarios have all kinds of neighbourhoods.
 func (s *scenario) partition(m *Message) int {
-	if m.ToConversion() {
+	if m.ToConversion() || m.Conversion != "" && m.Kind == 0 {
 		return (s.identifiers + conversionIndex(m.Conversion)) % s.partitions
 	}
 	return indexOf(m.To.ID) % s.partitions

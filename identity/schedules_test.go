@@ -38,7 +38,7 @@ func newNetwork(s *scenario, f *fault) *network {
 }
 
 func (n *network) push(from int, m *Message) {
-	if n.wire {
+	if n.wire && m.Kind != 0 {
 		m = throughWire(m)
 	}
 	key := [2]int{from, n.s.partition(m)}
@@ -133,11 +133,19 @@ const maxSteps = 20000
 
 // run draws one schedule to its end and returns the first violation, or "".
 func (n *network) run(r *rand.Rand, t tempo) string {
+	if wrong := n.drain(r, t); wrong != "" {
+		return wrong
+	}
+	return check(n.world, n.reader)
+}
+
+// drain handles messages until there are no more.
+func (n *network) drain(r *rand.Rand, t tempo) string {
 	var waiting []int
 	for steps := 0; ; {
 		waiting = n.waiting(waiting[:0], -1)
 		if len(waiting) == 0 {
-			return check(n.world, n.reader)
+			return ""
 		}
 		i := waiting[r.IntN(len(waiting))]
 		for range 8 {

@@ -108,7 +108,7 @@ func (s *step) ambiguous(m *Message) {
 
 // keep adds a touch to those that a shared identifier keeps.
 func (s *step) keep(x ID, f Fact) {
-	if s.rows.Node(x).Forgotten(f.At) {
+	if s.rows.Node(x).Forgotten(f.At) || s.expired(f.At, &f) {
 		return
 	}
 	s.rows.PutKept(x, f)

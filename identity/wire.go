@@ -165,7 +165,7 @@ func (m *Message) decode(b []byte) error {
 // check refuses messages that a step could not handle.
 func (m *Message) check() error {
 	switch {
-	case m.Kind < KindConversion || m.Kind > KindKeep:
+	case m.Kind < KindConversion || m.Kind > KindLeave:
 		return fmt.Errorf("unknown kind %d", m.Kind)
 	case m.ToConversion() && m.Conversion == "":
 		return fmt.Errorf("%v without a conversion", m.Kind)
@@ -175,6 +175,8 @@ func (m *Message) check() error {
 		return fmt.Errorf("%v without a statement", m.Kind)
 	case m.Kind == KindKeep && m.Fact == nil:
 		return fmt.Errorf("%v without a touch", m.Kind)
+	case m.Kind == KindLeave && len(m.Members) != 1:
+		return fmt.Errorf("%v of %d members", m.Kind, len(m.Members))
 	case m.Kind == KindHome && m.Held == nil:
 		return fmt.Errorf("%v without a token", m.Kind)
 	case m.Kind == KindEvent && (m.Index < 0 || m.Index >= len(m.IDs) || m.IDs[m.Index] != m.To.ID):

@@ -15,7 +15,7 @@ import (
 
 // randomMessage fills every field that a message can have, some of the time.
 func randomMessage(r *rand.Rand) Message {
-	m := Message{Kind: Kind(1 + r.IntN(int(KindKeep))), Time: schemas.Millis(r.Int64N(2e12)), Last: schemas.Millis(r.Int64N(2e12)),
+	m := Message{Kind: Kind(1 + r.IntN(int(KindLeave))), Time: schemas.Millis(r.Int64N(2e12)), Last: schemas.Millis(r.Int64N(2e12)),
 		Tried: r.IntN(5) - 1, Gone: r.IntN(2) == 0, Fresh: r.IntN(2) == 0, Cause: Cause(r.IntN(9))}
 	if m.ToConversion() {
 		m.Conversion = "order-" + string(rune('a'+r.IntN(26)))
@@ -43,6 +43,9 @@ func randomMessage(r *rand.Rand) Message {
 		m.Facts = append(m.Facts, f)
 		m.Helds = append(m.Helds, randomHeld(r))
 		m.Members = append(m.Members, randomRef(r))
+	}
+	if m.Kind == KindLeave {
+		m.Members = []Ref{randomRef(r)}
 	}
 	if m.Kind == KindKeep || r.IntN(3) == 0 {
 		f := randomFact(r)

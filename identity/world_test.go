@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"tributary/schemas"
 )
 
 // world is the state of all actors, and what the caller of Step does beside it: at the end of a batch it scores what Step
@@ -17,6 +19,7 @@ type world struct {
 	fault   *fault
 	effects Effects
 	touched []*Message // of the open batch
+	ended   []int      // conversions that expired in it
 	ledger  Ledger
 	wrong   string // the first violation
 	trace   *[]string
@@ -33,6 +36,7 @@ type record struct {
 	deleted    bool
 	final      bool
 	revises    bool   // it may come after a final one
+	expired    bool   // nothing is emitted: if the conversion comes again, it is another
 	alias      *Alias // New None: withdrawn
 }
 
@@ -69,14 +73,21 @@ func (w *world) step(m *Message) {
 		w.log("  %s", show(m))
 	}
 	w.order(m)
-	w.touched = append(w.touched, m)
 	sent := len(w.effects.Send)
 	var rows Rows = w.rows
 	if w.fault.rows != nil {
 		rows = w.fault.rows(rows)
 	}
-	if w.fault.step == nil || !w.fault.step(rows, m) {
+	before := w.effects.Expired.Conversions
+	switch {
+	case m.Kind == 0:
+		w.expire(rows, m)
+	case w.fault.step == nil || !w.fault.step(rows, m):
+		w.touched = append(w.touched, m)
 		w.machine.Step(rows, m, &w.effects)
+	}
+	if w.effects.Expired.Conversions > before {
+		w.ended = append(w.ended, conversionIndex(m.Conversion))
 	}
 	if w.fault.name == "" && m.Cause.RevisesFinal() {
 		w.lasts(m.Cause, w.effects.Send[sent:])
@@ -127,6 +138,10 @@ func (w *world) endBatch() (send []Message, emit []record) {
 	for _, c := range w.effects.Withdrawn {
 		emit = append(emit, record{alias: &Alias{Old: c.Root, OldCut: c.Cut}})
 	}
+	for _, c := range w.ended {
+		emit = append(emit, record{conversion: c, expired: true})
+	}
+	w.ended = nil
 	dirty := w.effects.Dirty
 	if w.fault.dirty != nil {
 		dirty = w.fault.dirty(dirty)
@@ -218,8 +233,9 @@ func recordOf(h Held, why Cause) record {
 
 // rules stand for scoring: pure functions of a journey.
 type rules struct {
-	oversize int  // more identifiers than this give one fixed answer; 0: no limit
-	across   bool // a conversion's answer depends on the earlier conversions of its journey, too
+	since    schemas.Millis // touches and other conversions before it do not count
+	oversize int            // more identifiers than this give one fixed answer; 0: no limit
+	across   bool           // a conversion's answer depends on the earlier conversions of its journey, too
 }
 
 // update gives h a new revision if its answer is another one.
@@ -243,7 +259,7 @@ func (r rules) digest(conversion string, t Terms, helds []Held, facts []Fact, pe
 	}
 	sum++
 	for i, f := range facts {
-		if f.At <= t.At && counts(facts, i) {
+		if f.At <= t.At && f.At >= r.since && !f.Standing && counts(facts, i) {
 			sum += fnv(mix(fnvOffset, uint64(f.At)), append(f.Event[:], f.Body...))
 		}
 	}
@@ -309,6 +325,9 @@ func (w *world) read(by *reader, r record) {
 	}
 	c := conversionName(r.conversion)
 	switch {
+	case r.expired:
+		by.answers[r.conversion] = answer{}
+		return
 	case r.deleted:
 		w.log("    record of %s: revision %d, deleted", c, r.revision)
 	case r.final:
@@ -396,8 +415,10 @@ func (w *world) invariant(underWay func(yield func(*Message) bool)) string {
 		}
 	}
 	for m := range underWay {
-		for _, x := range m.Members {
-			members[x]++
+		if m.Kind == KindPut {
+			for _, x := range m.Members {
+				members[x]++
+			}
 		}
 		hold(m.Helds)
 		if m.Held != nil {
@@ -429,8 +450,12 @@ func (w *world) invariant(underWay func(yield func(*Message) bool)) string {
 // show is a message in a trace, with identifiers as numbers.
 func show(m *Message) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s", m.Kind)
-	if m.ToConversion() {
+	if m.Kind == 0 {
+		b.WriteString("expire")
+	} else {
+		fmt.Fprintf(&b, "%s", m.Kind)
+	}
+	if m.ToConversion() || m.To.ID == None {
 		fmt.Fprintf(&b, " to %s", m.Conversion)
 	} else {
 		fmt.Fprintf(&b, " to %s", refString(m.To))

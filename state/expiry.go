@@ -8,12 +8,21 @@ import (
 	"tributary/schemas"
 )
 
-// Facts, and the touches that shared identifiers keep, expire by sweeps: from time to time, and in steps of bounded size, a partition's journeys are looked through for
-// old events. Facts are in the order of time, so a journey without any costs one look. A timer for each journey would be one
-// more row for each touch of a new customer, in the changelog too. How far a sweep has come is a row.
+// What is old expires by sweeps: from time to time, and in steps of bounded size, the rows of a partition are looked through.
+// A timer for each journey would be one more row for each touch of a new customer, in the changelog too. How far a sweep has
+// come is a row.
+//
+// Events, and the touches that shared identifiers keep, are in the order of time, so a journey without old ones costs one
+// look. What events leave behind, identifiers and conversions, has to be looked at one by one: its own sweep comes less often.
 
-// sweepEvery is by how much time has to move on before the next sweep: so much longer than asked for events are kept.
+// sweepEvery is by how much time has to move on before the next sweep of events: so much longer than asked for they are kept.
 const sweepEvery = 24 * time.Hour
+
+// Keys of the rows of sweeps.
+var (
+	eventSweep []byte
+	actorSweep = []byte{1}
+)
 
 // sweep is how far the sweeps of a partition have come.
 type sweep struct {
@@ -27,27 +36,66 @@ type sweep struct {
 //
 // Of an event with several copies the earliest counts, so that they go together.
 func (r *Rows) Expire(before schemas.Millis, limit int) (deleted int, more bool) {
-	s := r.sweep()
-	if r.failed() {
+	s, due := r.due(eventSweep, before, sweepEvery)
+	if !due {
 		return 0, false
 	}
-	if s.next == nil {
-		if before < s.before.Add(sweepEvery) {
-			return 0, false
-		}
-		s = sweep{before: before, next: []byte{}}
-	}
 	var old []oldFact
-	old, s.next = r.old(s, limit)
+	s.next = r.stretch([]Kind{KindFact, KindKept}, s, limit, func(k Kind, key, value []byte) (next bool) {
+		if at, _, _ := factPlace(key); at >= s.before {
+			return true
+		}
+		f, err := decodeFact(k, r.batch.keep(value))
+		r.fail(k, err)
+		f.At, f.Event, _ = factPlace(key)
+		old = append(old, oldFact{k, identity.ID(key[partitionBytes+1:]), f})
+		return false
+	})
 	for _, o := range old {
 		deleted += r.deleteEvent(o)
 	}
-	r.PutPlain(KindSweep, nil, appendSweep(nil, s))
+	r.PutPlain(KindSweep, eventSweep, appendSweep(nil, s))
 	return deleted, s.next != nil
 }
 
-// swept are the kinds of rows that expire.
-var swept = [...]Kind{KindFact, KindKept}
+// Actors are identifiers and conversions that a sweep has come to.
+type Actors struct {
+	Before      schemas.Millis // what is older goes: the time with which the sweep began
+	Identifiers []identity.ID  // that have a node, or a journey with standing facts: some twice
+	Conversions []identity.ConversionKey
+}
+
+// Sweep returns the next actors of a partition that its sweep comes to, at most limit. The next sweep begins when time has
+// moved on by at least every. more says that the sweep is not over.
+func (r *Rows) Sweep(before schemas.Millis, every time.Duration, limit int) (found Actors, more bool) {
+	s, due := r.due(actorSweep, before, every)
+	if !due {
+		return Actors{}, false
+	}
+	found.Before = s.before
+	s.next = r.stretch([]Kind{KindNode, KindConversion, KindStanding}, s, limit, func(k Kind, key, _ []byte) (next bool) {
+		if k == KindConversion {
+			found.Conversions = append(found.Conversions, identity.ConversionKey(key[partitionBytes+1:]))
+		} else {
+			found.Identifiers = append(found.Identifiers, identity.ID(key[partitionBytes+1:]))
+		}
+		return true
+	})
+	r.PutPlain(KindSweep, actorSweep, appendSweep(nil, s))
+	return found, s.next != nil
+}
+
+// due returns the sweep that is under way, or a new one if it is time for it.
+func (r *Rows) due(key []byte, before schemas.Millis, every time.Duration) (s sweep, due bool) {
+	s = r.sweep(key)
+	if s.next == nil {
+		if before < s.before.Add(every) {
+			return s, false
+		}
+		s = sweep{before: before, next: []byte{}}
+	}
+	return s, !r.failed()
+}
 
 // oldFact is a fact that expires, and who holds it.
 type oldFact struct {
@@ -56,13 +104,15 @@ type oldFact struct {
 	identity.Fact
 }
 
-// old returns committed facts that a sweep comes to, and where it goes on. What is not committed yet the next sweep finds.
-func (r *Rows) old(s sweep, limit int) (found []oldFact, next []byte) {
+// stretch looks at the committed rows of some kinds, ascending, that a sweep comes to, at most limit, and returns where it goes on; nil:
+// nowhere. After an actor for which look returns next, its other rows are left out. What is not committed yet the next sweep
+// finds.
+func (r *Rows) stretch(over []Kind, s sweep, limit int, look func(k Kind, key, value []byte) (next bool)) []byte {
 	it := r.batch.ranges.at(r.batch, r, nil)
 	if it == nil {
-		return nil, nil
+		return nil
 	}
-	for _, k := range swept {
+	for _, k := range over {
 		head := appendHead(nil, r.partition, k)
 		from := append(head[:partitionBytes:partitionBytes], s.next...)
 		if string(from) < string(head) {
@@ -72,26 +122,22 @@ func (r *Rows) old(s sweep, limit int) (found []oldFact, next []byte) {
 		for valid := it.First(); valid; limit-- {
 			key := it.Key()
 			if limit <= 0 {
-				return found, append([]byte{}, key[partitionBytes:]...)
+				return append([]byte{}, key[partitionBytes:]...)
 			}
-			if at, _, _ := factPlace(key); at >= s.before {
+			if look(k, key, it.Value()) {
 				valid = it.SeekGE(after(key[:headBytes]))
-				continue
+			} else {
+				valid = it.Next()
 			}
-			f, err := decodeFact(k, r.batch.keep(it.Value()))
-			if err != nil {
-				r.fail(k, err)
-				return nil, nil
+			if r.failed() {
+				return nil
 			}
-			f.At, f.Event, _ = factPlace(key)
-			found = append(found, oldFact{k, identity.ID(key[partitionBytes+1:]), f})
-			valid = it.Next()
 		}
 		if err := it.Error(); err != nil {
-			r.batch.fail(fmt.Errorf("state: look for old facts: %w", err))
+			r.batch.fail(fmt.Errorf("state: look for what is old: %w", err))
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // deleteEvent deletes a fact and the other copies of its event, and returns 1 if the event was still there.
@@ -115,8 +161,8 @@ func (r *Rows) deleteEvent(o oldFact) int {
 	return 1
 }
 
-func (r *Rows) sweep() sweep {
-	value, ok := r.Plain(KindSweep, nil)
+func (r *Rows) sweep(key []byte) sweep {
+	value, ok := r.Plain(KindSweep, key)
 	if !ok {
 		return sweep{}
 	}

@@ -28,6 +28,8 @@ func specimens() []specimen {
 	node := identity.Node{Gen: 3, Cut: 1_700_000_000_000, Shared: true, Parent: identity.Ref{ID: phone, Gen: 300}, Degree: 21, Members: 2, Latest: 1_750_000_000_123}
 	neighbour := identity.Neighbour{ID: phone, First: 1_700_000_000_000, Last: 1_700_000_500_000, Link: true}
 	device, shared := identity.ID{5, 1, 0xd0}, identity.Node{Gen: 1, Shared: true, Reason: identity.ReasonLimitOf + 1}
+	tablet, below := identity.ID{5, 1, 0xd1}, identity.Node{Gen: 2, Parent: identity.Ref{ID: phone, Gen: 1}, Below: 300}
+	alone := identity.ID{6, 1, 0xd2}
 	kept := identity.Fact{Event: identity.EventKeyOf("call-1"), At: 1_700_000_000_250, Body: []byte("a call")}
 	member := identity.Ref{ID: cookie, Gen: 7}
 	fact := identity.Fact{Event: identity.EventKeyOf("click-1"), At: 1_700_000_000_250, IDs: []identity.ID{phone, cookie}, Home: cookie, Body: []byte("a click")}
@@ -46,6 +48,8 @@ func specimens() []specimen {
 		{"node", func(r *Rows) { r.PutNode(cookie, node) }, func(r *Rows) any { return r.Node(cookie) }, node},
 		{"node, a young root", func(r *Rows) { r.PutNode(phone, identity.Node{Degree: 1}) }, func(r *Rows) any { return r.Node(phone) }, identity.Node{Degree: 1}},
 		{"node, shared by a limit", func(r *Rows) { r.PutNode(device, shared) }, func(r *Rows) any { return r.Node(device) }, shared},
+		{"node, pointed to", func(r *Rows) { r.PutNode(tablet, below) }, func(r *Rows) any { return r.Node(tablet) }, below},
+		{"node, nothing but a name that others may know", func(r *Rows) { r.PutNode(alone, identity.Node{}) }, func(r *Rows) any { return r.Node(alone) }, identity.Node{}},
 		{"kept", func(r *Rows) { r.PutKept(device, kept) }, func(r *Rows) any { return r.Kept(device) }, []identity.Fact{kept}},
 		{"neighbour", func(r *Rows) { r.PutNeighbour(cookie, neighbour) }, func(r *Rows) any { return r.Neighbours(cookie) }, []identity.Neighbour{neighbour}},
 		{"seen", func(r *Rows) { r.PutSeen(cookie, 0xfedcba9876543210) }, func(r *Rows) any { return r.Seen(cookie, 0xfedcba9876543210) }, true},
@@ -58,7 +62,9 @@ func specimens() []specimen {
 		{"statement", func(r *Rows) { r.PutStatement(key, statement.Key(), statement) }, func(r *Rows) any { return r.Statements(key) }, []identity.Statement{statement}},
 		{"watermark", func(r *Rows) { r.PutPlain(KindWatermark, []byte("events/3"), []byte{1, 2}) }, func(r *Rows) any { v, _ := r.Plain(KindWatermark, []byte("events/3")); return v }, []byte{1, 2}},
 		{"timer", func(r *Rows) { r.PutPlain(KindTimer, []byte{0, 9}, nil) }, func(r *Rows) any { _, ok := r.Plain(KindTimer, []byte{0, 9}); return ok }, true},
-		{"sweep", func(r *Rows) { r.PutPlain(KindSweep, nil, appendSweep(nil, unfinished)) }, func(r *Rows) any { return r.sweep() }, unfinished},
+		{"sweep", func(r *Rows) { r.PutPlain(KindSweep, nil, appendSweep(nil, unfinished)) }, func(r *Rows) any { return r.sweep(nil) }, unfinished},
+		{"sweep of actors", func(r *Rows) { r.PutPlain(KindSweep, actorSweep, appendSweep(nil, unfinished)) }, func(r *Rows) any { return r.sweep(actorSweep) }, unfinished},
+		{"generation", func(r *Rows) { r.PutPlain(KindGeneration, nil, appendUint(nil, 300)) }, func(r *Rows) any { return r.generation() }, uint32(300)},
 	}
 }
 

@@ -26,9 +26,10 @@ const (
 	KindKept       Kind = 0x0A // id, time, event, copy: a touch that a shared identifier keeps
 
 	// Plain rows: their owner chooses key and value.
-	KindWatermark Kind = 0x10 // a source partition's watermark
-	KindTimer     Kind = 0x11 // what is due, ordered by time
-	KindSweep     Kind = 0x12 // how far the search for old facts has come
+	KindWatermark  Kind = 0x10 // a source partition's watermark
+	KindTimer      Kind = 0x11 // what is due, ordered by time
+	KindSweep      Kind = 0x12 // how far the search for what is old has come
+	KindGeneration Kind = 0x13 // with which identifiers without a node begin
 
 	// Local rows are not in the changelog. They are made again from the others.
 	kindPosition Kind = 0x00 // no key: where in the changelog the rows are
@@ -63,7 +64,8 @@ var kinds = [256]kind{
 	KindStatement:  {name: "statement", key: idBytes + eventBytes, check: checkOf(decodeStatement)},
 	KindWatermark:  {name: "watermark", key: MaxPlainKey, plain: true, check: checkPlain(KindWatermark)},
 	KindTimer:      {name: "timer", key: MaxPlainKey, plain: true, check: checkPlain(KindTimer)},
-	KindSweep:      {name: "sweep", key: 0, plain: true, check: checkPlain(KindSweep)},
+	KindSweep:      {name: "sweep", key: 1, plain: true, check: checkPlain(KindSweep)},
+	KindGeneration: {name: "generation", key: 0, plain: true, check: checkPlain(KindGeneration)},
 	kindEvent:      {name: "event", key: idBytes + eventBytes, local: true, alone: true, check: checkOf(decodeCopies)},
 	kindConflict:   {name: "conflict", key: idBytes + eventBytes, local: true, check: checkOf(decodeConflict)},
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"tributary/identity"
+	"tributary/schemas"
 )
 
 // Rows are the rows of one partition within a batch. They implement identity.Rows; the batch remembers the first error.
@@ -16,6 +17,9 @@ type Rows struct {
 	epoch     uint64 // of the partition when the batch first used it
 	buf       [maxKeyBytes]byte
 	value     []byte // scratch
+	// youngest is the generation with which identifiers without a node begin, once counted.
+	youngest uint32
+	counted  bool
 }
 
 var _ identity.Rows = (*Rows)(nil)
@@ -86,7 +90,7 @@ func (r *Rows) scan(k Kind, actor [idBytes]byte, yield func(rest, value []byte) 
 func (r *Rows) Node(id identity.ID) identity.Node {
 	value := r.read(r.key(KindNode, id))
 	if value == nil {
-		return identity.Node{}
+		return identity.Node{Gen: r.generation()}
 	}
 	n, err := decodeNode(value)
 	r.fail(KindNode, err)
@@ -95,13 +99,43 @@ func (r *Rows) Node(id identity.ID) identity.Node {
 
 // PutNode implements identity.Rows.
 func (r *Rows) PutNode(id identity.ID, n identity.Node) {
-	if n == (identity.Node{}) {
-		r.update(r.key(KindNode, id), nil)
-		return
-	}
 	r.value = appendNode(r.value[:0], n)
 	r.update(r.key(KindNode, id), r.value)
 }
+
+// DeleteNode implements identity.Rows.
+func (r *Rows) DeleteNode(id identity.ID) {
+	if r.read(r.key(KindNode, id)) == nil {
+		return
+	}
+	if next := r.Node(id).Gen + 1; next > r.generation() && !r.failed() {
+		r.youngest = next
+		r.PutPlain(KindGeneration, nil, appendUint(nil, uint64(next)))
+	}
+	r.update(r.key(KindNode, id), nil)
+}
+
+// generation is the one with which identifiers without a node begin: later than any that was deleted.
+func (r *Rows) generation() uint32 {
+	if !r.counted {
+		if value, ok := r.Plain(KindGeneration, nil); ok {
+			g, err := decodeGeneration(value)
+			r.youngest = g
+			r.fail(KindGeneration, err)
+		}
+		r.counted = true
+	}
+	return r.youngest
+}
+
+func decodeGeneration(value []byte) (g uint32, err error) {
+	r := reader{b: value, kind: KindGeneration, version: version1}
+	g = r.uint32()
+	return g, r.end()
+}
+
+// Horizon implements identity.Rows: rows by themselves refuse nothing.
+func (r *Rows) Horizon() schemas.Millis { return 0 }
 
 // pair is the key of a row between two identifiers.
 func (r *Rows) pair(k Kind, actor, other [idBytes]byte) []byte {
@@ -173,6 +207,17 @@ func (r *Rows) Members(root identity.ID) (all []identity.Ref) {
 		return err
 	})
 	return all
+}
+
+// Member implements identity.Rows.
+func (r *Rows) Member(root, id identity.ID) (identity.Ref, bool) {
+	value := r.read(r.pair(KindMember, root, id))
+	if value == nil {
+		return identity.Ref{}, false
+	}
+	gen, err := decodeMember(value)
+	r.fail(KindMember, err)
+	return identity.Ref{ID: id, Gen: gen}, err == nil
 }
 
 // PutMember implements identity.Rows.
@@ -248,6 +293,9 @@ func (r *Rows) PutConversion(k identity.ConversionKey, c identity.Conversion) {
 	r.value = appendConversion(r.value[:0], c)
 	r.update(r.key(KindConversion, k), r.value)
 }
+
+// DeleteConversion implements identity.Rows.
+func (r *Rows) DeleteConversion(k identity.ConversionKey) { r.update(r.key(KindConversion, k), nil) }
 
 func (r *Rows) statementKey(k identity.ConversionKey, e identity.EventKey) []byte {
 	return append(r.key(KindStatement, k), e[:]...)

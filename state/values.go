@@ -20,11 +20,12 @@ const (
 	nodeCut
 	nodeLatest
 	nodeReason
+	nodeBelow
 )
 
 func appendNode(b []byte, n identity.Node) []byte {
 	b = append(b, version1, flag(n.Shared, nodeShared)|flag(!n.Root(), nodeParent)|flag(n.Cut != 0, nodeCut)|flag(n.Latest != 0, nodeLatest)|
-		flag(n.Reason != 0, nodeReason))
+		flag(n.Reason != 0, nodeReason)|flag(n.Below != 0, nodeBelow))
 	b = appendUint(b, uint64(n.Gen))
 	b = appendUint(b, uint64(n.Degree))
 	b = appendUint(b, uint64(n.Members))
@@ -41,12 +42,15 @@ func appendNode(b []byte, n identity.Node) []byte {
 	if n.Reason != 0 {
 		b = append(b, byte(n.Reason))
 	}
+	if n.Below != 0 {
+		b = appendUint(b, uint64(n.Below))
+	}
 	return b
 }
 
 func decodeNode(value []byte) (n identity.Node, err error) {
 	r := read(KindNode, value, version1)
-	f := r.flags(nodeShared | nodeParent | nodeCut | nodeLatest | nodeReason)
+	f := r.flags(nodeShared | nodeParent | nodeCut | nodeLatest | nodeReason | nodeBelow)
 	n.Shared = f&nodeShared != 0
 	n.Gen, n.Degree, n.Members = r.uint32(), r.uint32(), r.uint32()
 	if f&nodeParent != 0 {
@@ -69,8 +73,10 @@ func decodeNode(value []byte) (n identity.Node, err error) {
 			r.fail("a zero that should be left out")
 		}
 	}
-	if n == (identity.Node{}) {
-		r.fail("a row that should be left out")
+	if f&nodeBelow != 0 {
+		if n.Below = r.uint32(); n.Below == 0 {
+			r.fail("a zero that should be left out")
+		}
 	}
 	return n, r.end()
 }

@@ -124,6 +124,7 @@ func aNode(rng *rand.Rand) identity.Node {
 		return identity.Node{}
 	}
 	n := identity.Node{Gen: uint32(rng.IntN(3)), Shared: rng.IntN(4) == 0, Reason: pick(rng, identity.ReasonDeclared, identity.ReasonLimit, 255), Degree: uint32(rng.IntN(300)), Members: uint32(rng.IntN(3))}
+	n.Below = uint32(rng.IntN(3))
 	if rng.IntN(2) == 0 {
 		n.Parent = identity.Ref{ID: anID(rng), Gen: uint32(rng.IntN(2))}
 	}
@@ -146,7 +147,7 @@ func anOp(rng *rand.Rand) op {
 	key := identity.ConversionKeyOf(aText(rng))
 	event := anEvent(rng)
 	list := uint64(rng.IntN(4))
-	switch rng.IntN(33) {
+	switch rng.IntN(36) {
 	case 0, 1:
 		return func(r identity.Rows) any { return r.Node(id) }
 	case 2, 3:
@@ -198,6 +199,12 @@ func anOp(rng *rand.Rand) op {
 	case 32:
 		f := aFact(rng)
 		return func(r identity.Rows) any { r.DeleteKept(id, f); return nil }
+	case 33:
+		return func(r identity.Rows) any { r.DeleteNode(id); return nil }
+	case 34:
+		return func(r identity.Rows) any { m, ok := r.Member(id, other); return fmt.Sprint(m, ok) }
+	case 35:
+		return func(r identity.Rows) any { r.DeleteConversion(key); return nil }
 	case 22:
 		h := aHeld(rng)
 		return func(r identity.Rows) any { r.PutHeld(id, h); return nil }

@@ -28,7 +28,8 @@
 // With UnitSession a session keeps one touch: its first eligible one that is not direct, else its first eligible one.
 //
 // With First only the customer's earliest conversion of the name, by (At, ID), counts; the others have the verdict
-// NotFirstOccurrence and an empty path. A refund does not pass the place on: what was taken back still was the first.
+// NotFirstOccurrence and an empty path. A refund does not pass the place on: what was taken back still was the first. With
+// a Memory, one that follows the last of its name after a longer time counts again.
 //
 // With Reset a conversion sees the touches up to its place in the order, its own touch included, and every conversion
 // behind that place sees only touches behind it. A conversion that is not the first of its name, where only the first

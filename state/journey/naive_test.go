@@ -120,6 +120,9 @@ func naiveCounts(r Rules, journey []naiveEvent, c *Conversion) bool {
 		if o == nil || o.Name != c.Name {
 			continue
 		}
+		if r.Memory > 0 && o.At < c.At.Add(-r.Memory) {
+			continue
+		}
 		if o.At < c.At || o.At == c.At && o.ID < c.ID {
 			return false
 		}

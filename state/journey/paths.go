@@ -29,11 +29,11 @@ func (r Rules) Paths(touches []Touch, conversions []Conversion, want func(id str
 	}
 
 	t := timeline{rules: r, credit: r.credit(merged(touches), convs)}
-	holders := r.firstHolders(convs)
+	repeats := r.repeats(convs)
 	paths := make([]Path, 0, wanted)
 	for _, c := range convs {
 		rule := r.Conversions[c.Name]
-		first := rule.Occurrence != First || holders[c.Name] == c
+		first := !repeats[c]
 		t.reach(c.place())
 		if want == nil || want(c.ID) {
 			paths = append(paths, t.path(c, rule, first))
@@ -80,24 +80,30 @@ func merged(touches []Touch) []*Touch {
 	})
 }
 
-// firstHolders returns, for each name that counts once, the conversion that counts: the earliest by (At, ID). The id
-// rather than the event id settles equal times, so that stating a conversion again does not pass the place on. Refunds do
-// not matter: what was taken back still was the first.
-func (r Rules) firstHolders(convs []*Conversion) map[string]*Conversion {
-	var holders map[string]*Conversion
+// repeats returns the conversions of names that count once that have an earlier one of their name, by (At, ID), within the
+// memory. The id rather than the event id settles equal times, so that stating a conversion again does not pass the place
+// on. Refunds do not matter: what was taken back still was the first.
+func (r Rules) repeats(convs []*Conversion) map[*Conversion]bool {
+	var once []*Conversion
 	for _, c := range convs {
-		if r.Conversions[c.Name].Occurrence != First {
-			continue
-		}
-		h := holders[c.Name]
-		if h == nil || c.At < h.At || c.At == h.At && c.ID < h.ID {
-			if holders == nil {
-				holders = make(map[string]*Conversion)
-			}
-			holders[c.Name] = c
+		if r.Conversions[c.Name].Occurrence == First {
+			once = append(once, c)
 		}
 	}
-	return holders
+	if len(once) < 2 {
+		return nil
+	}
+	slices.SortFunc(once, func(a, b *Conversion) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID)) })
+	repeated := make(map[*Conversion]bool)
+	last := make(map[string]*Conversion)
+	for _, c := range once {
+		before := last[c.Name]
+		last[c.Name] = c
+		if before != nil && (r.Memory == 0 || before.At >= c.At-millis(r.Memory)) {
+			repeated[c] = true
+		}
+	}
+	return repeated
 }
 
 // candidate is a touch that can earn credit, with all that a conversion asks of it.

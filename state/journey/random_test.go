@@ -47,6 +47,9 @@ func randomRules(rng *rand.Rand) Rules {
 	if rng.IntN(2) == 0 {
 		r.Lookback.ByKind = map[string]time.Duration{"impression": minutes(1, 10, 90)}
 	}
+	if rng.IntN(2) == 0 {
+		r.Memory = minutes(5, 60, 600)
+	}
 	if rng.IntN(4) > 0 {
 		r.Conversions = map[string]ConversionRule{}
 	}

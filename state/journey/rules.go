@@ -24,7 +24,7 @@ const (
 // The values of ConversionRule.Occurrence. The empty string means Every.
 const (
 	Every = "every" // each conversion of the name counts
-	First = "first" // only a customer's earliest one counts
+	First = "first" // only a customer's earliest one counts, within Rules.Memory
 )
 
 // Rules are the settings that turn a customer's events into paths. Start from Defaults: the zero value has no timeout
@@ -37,6 +37,9 @@ type Rules struct {
 	TouchUnit      string         // UnitTouch or UnitSession
 	Lookback       Lookback
 	Conversions    map[string]ConversionRule // by conversion name; a name without an entry has the zero ConversionRule
+	// Memory is how far back an earlier conversion takes the place of the first: after so long without one of its name, a
+	// conversion is the first again. 0: however far.
+	Memory time.Duration
 }
 
 // Lookback is how long before a conversion a touch may be to earn credit, both ends included.

@@ -28,7 +28,7 @@ func (w *Work) Advance(partition int32, settled schemas.Millis, limit int, stamp
 		w.finalize(partition, t, settled, stamp)
 	}
 	w.Finish()
-	return more || w.expire(partition, settled, limit)
+	return more || w.expire(partition, settled, limit, stamp)
 }
 
 // finalize marks the conversion of a timer as final, if it is.

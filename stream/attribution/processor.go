@@ -20,8 +20,8 @@ type Config struct {
 	Key        identity.Key // names customers
 	// AllowedLateness is how long after a conversion, in time of events, it becomes final.
 	AllowedLateness time.Duration
-	// Retention is how long touches and activities are kept, in time of events, at least: so long as an answer that is not
-	// final can need them, and up to a day longer. 0: for ever.
+	// Retention is how long events are kept, and what they say of identities, in time of events, at least: so long as an
+	// answer that is not final can need them. 0: for ever.
 	Retention time.Duration
 }
 
@@ -42,6 +42,8 @@ type Rows interface {
 
 	// Expire deletes the facts that are older, in steps of at most limit, and says how many and whether there is more to do.
 	Expire(before schemas.Millis, limit int) (deleted int, more bool)
+	// Sweep returns the actors to look at for what is older, at most limit, and says whether there are more.
+	Sweep(before schemas.Millis, every time.Duration, limit int) (found state.Actors, more bool)
 }
 
 // Batch is the state of all partitions of one transaction.
@@ -75,6 +77,8 @@ type Processor struct {
 func New(c Config) *Processor {
 	if c.Retention > 0 {
 		c.Retention = max(c.Retention, c.Rules.Reach()+c.AllowedLateness+sweepSlack)
+		c.Limits.Refresh = c.Retention / periods
+		c.Rules.Memory = c.Retention
 	}
 	return &Processor{
 		config:  c,

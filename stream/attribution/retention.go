@@ -8,15 +8,23 @@ import (
 	"tributary/state/journey"
 )
 
-// Touches and activities are kept for the retention, and not longer than a day more. What is older is deleted, and refused
-// when it comes: that takes a replay, since it would be late. Conversions stay, with their statements, since they are few,
-// since a first one is the first for ever, and since their revisions must not begin anew. So does who is who, and what
-// people said about consent.
+// What is older than the retention is deleted, and refused when it comes: that takes a replay, since it would be late. Events
+// go at most a day later. What they leave behind goes later: who is who, conversions, consents. Each is looked at once in a
+// period, and stays for two more, since two ends of a link know of each other's events but once in a period.
+//
+//	retention 400 days, so a period of 40
+//	touches and activities      400 to 401 days
+//	conversions                 400 to 440 days; those of a name that counts once 800 to 840, since they decide about later
+//	                            ones that a replay may still revise
+//	links, identifiers          480 to 520 days after they were last seen, and 40 more for each that points to them
 
 // sweepSlack is the time by which a conversion may become final late.
 const sweepSlack = 24 * time.Hour
 
-// horizon is the time before which touches are not kept, by how far time has come; 0: they are kept for ever.
+// periods is how many the retention has.
+const periods = 10
+
+// horizon is the time before which events are not kept, by how far time has come; 0: they are kept for ever.
 func (w *Work) horizon(now schemas.Millis) schemas.Millis {
 	if w.config.Retention <= 0 {
 		return 0
@@ -25,13 +33,36 @@ func (w *Work) horizon(now schemas.Millis) schemas.Millis {
 }
 
 // expire deletes what is behind the horizon.
-func (w *Work) expire(partition int32, settled schemas.Millis, limit int) (more bool) {
+func (w *Work) expire(partition int32, settled schemas.Millis, limit int, stamp Stamp) (more bool) {
 	before := w.horizon(settled)
 	if before == 0 {
 		return false
 	}
-	deleted, more := w.batch.Rows(partition).Expire(before, limit)
-	w.Expired += int64(deleted)
+	rows := w.batch.Rows(partition)
+	deleted, more := rows.Expire(before, limit)
+	w.ExpiredEvents += int64(deleted)
+	if more {
+		return true
+	}
+	period := w.config.Retention / periods
+	found, more := rows.Sweep(before, period, limit)
+	ages := identity.Ages{Events: found.Before, Links: found.Before.Add(-2 * period), Conversions: func(name string) schemas.Millis {
+		if w.config.Rules.Conversions[name].Occurrence == journey.First {
+			return found.Before.Add(-w.config.Retention)
+		}
+		return found.Before
+	}}
+	w.rows = stepRows{rows, w, before}
+	for _, id := range found.Identifiers {
+		w.effects.Reset()
+		w.machine.ExpireIdentifier(&w.rows, id, ages, &w.effects)
+		w.follow(partition, stamp)
+	}
+	for _, key := range found.Conversions {
+		w.effects.Reset()
+		w.machine.ExpireConversion(&w.rows, key, ages, &w.effects)
+		w.follow(partition, stamp)
+	}
 	return more
 }
 
@@ -42,10 +73,5 @@ func (w *Work) incomplete(conv journey.Conversion, now schemas.Millis) bool {
 	return from < w.horizon(now)
 }
 
-// PutFact implements identity.Rows: facts from before the horizon are not taken, but for standing ones.
-func (r *stepRows) PutFact(root identity.ID, f identity.Fact) identity.Met {
-	if f.At < r.horizon && !f.Standing {
-		return identity.MetExpired
-	}
-	return r.Rows.PutFact(root, f)
-}
+// Horizon implements identity.Rows.
+func (r *stepRows) Horizon() schemas.Millis { return r.horizon }

@@ -18,7 +18,9 @@ type Work struct {
 	Ledger identity.Ledger // how the fresh messages of this work ended
 	// Withheld counts the times that a final conversion would have had a new revision if it were not final.
 	Withheld int64
-	Expired  int64 // events deleted because they are older than what is kept
+	// ExpiredEvents and Expired count what was deleted because it is older than what is kept.
+	ExpiredEvents int64
+	Expired       identity.Expired
 	// Shared counts the identifiers that became shared.
 	Shared map[identity.Reason]int64
 }
@@ -62,6 +64,12 @@ func (w *Work) Message(partition int32, m *identity.Message, stamp Stamp) {
 	e.Reset()
 	w.rows = stepRows{w.batch.Rows(partition), w, w.horizon(stamp.Watermark)}
 	w.machine.Step(&w.rows, m, e)
+	w.follow(partition, stamp)
+}
+
+// follow does what a step decided beside row changes.
+func (w *Work) follow(partition int32, stamp Stamp) {
+	e := &w.effects
 	for _, next := range e.Send {
 		w.out.Journal(int32(next.Partition(w.config.Partitions)), next)
 	}
@@ -87,6 +95,7 @@ func (w *Work) Message(partition int32, m *identity.Message, stamp Stamp) {
 		w.Shared[why]++
 	}
 	w.Ledger.Sum(e.Ledger)
+	w.Expired.Sum(e.Expired)
 }
 
 func (w *Work) mark(partition int32, d identity.Dirty, stamp Stamp) {

@@ -189,8 +189,10 @@ func (p *Pipeline) stamp() attribution.Stamp {
 // Withheld is how often a final conversion would have had another revision.
 func (p *Pipeline) Withheld() int64 { return p.work.Withheld }
 
-// Expired is how many events were deleted because they are older than what is kept.
-func (p *Pipeline) Expired() int64 { return p.work.Expired }
+// Expired is how many events, and what else, was deleted because it is older than what is kept.
+func (p *Pipeline) Expired() (events int64, others identity.Expired) {
+	return p.work.ExpiredEvents, p.work.Expired
+}
 
 // Rows is called by the work.
 func (p *Pipeline) Rows(partition int32) attribution.Rows {

@@ -43,7 +43,7 @@ type Metrics struct {
 	revisions   *prometheus.CounterVec
 	shared      *prometheus.CounterVec
 	withheld    prometheus.Counter
-	expired     prometheus.Counter
+	expired     *prometheus.CounterVec
 	times       times
 	audits      *prometheus.CounterVec
 
@@ -86,7 +86,7 @@ func New(version string) *Metrics {
 	m.conflicts = counter("tributary_journey_conflicts_total", "Duplicates whose content differed from the first delivery.")
 	m.revisions = counters("tributary_attribution_revisions_total", "Revisions emitted, by change and cause.", "change", "cause")
 	m.shared = counters("tributary_journey_shared_identifiers_total", "Identifiers that became shared: declared, or by the type of neighbours of which there were too many.", "reason")
-	m.expired = counter("tributary_state_expired_events_total", "Events deleted from journeys because they are older than the retention.")
+	m.expired = counters("tributary_state_expired_total", "What was deleted because it is older than the retention, by kind. Refunds are those whose conversion never came, or had expired.", "kind")
 	m.withheld = counter("tributary_attribution_withheld_revisions_total", "Revisions that were not emitted because the conversion is final.")
 	m.audits = counters("tributary_audit_records_total", "Records of what was erased and unlinked, by kind.", "kind")
 	for _, outcome := range []string{"applied", "duplicate", "forgotten", "shared", "expired"} {
@@ -155,7 +155,9 @@ type Journeyed struct {
 	Shared    map[identity.Reason]int64 // identifiers that became shared
 	Audits    map[schemas.AuditKind]int64
 	Erasing   int64 // messages that may have deleted what is known of a person
-	Expired   int64 // events deleted because they are older than the retention
+	// What was deleted because it is older than the retention.
+	ExpiredEvents int64
+	Expired       identity.Expired
 
 	Times map[int32]watermark.Times // of partitions of the journal
 	Gone  []int32                   // the lane has them no longer
@@ -195,7 +197,10 @@ func (m *Metrics) Journeyed(j *Journeyed) {
 		m.audits.WithLabelValues(string(kind)).Add(float64(n))
 	}
 	m.ledger.erasing.Add(j.Erasing)
-	m.expired.Add(float64(j.Expired))
+	for kind, n := range map[string]int64{"event": j.ExpiredEvents, "identifier": j.Expired.Identifiers, "link": j.Expired.Links,
+		"consent": j.Expired.Consents, "conversion": j.Expired.Conversions, "refund": j.Expired.Refunds} {
+		m.expired.WithLabelValues(kind).Add(float64(n))
+	}
 }
 
 // Lane registers what a lane counts. role and number tell it apart from the others of the process.

@@ -43,7 +43,7 @@ func TestTheLedgerAddsUp(t *testing.T) {
 	m.Journeyed(&metrics.Journeyed{Messages: map[identity.Kind]int64{identity.KindEvent: 9},
 		TimeMessages: map[watermark.Kind]int64{watermark.Heard: 4}, Times: map[int32]watermark.Times{2: {Watermark: 2000, Settled: 1000}},
 		Ledger:    identity.Ledger{Applied: 5, Duplicate: 1, Conflict: 1, Shared: 1},
-		Revisions: map[metrics.Revision]int64{{Change: schemas.ChangeAttribution, Cause: schemas.CauseConversion}: 2}, Withheld: 3, Expired: 4,
+		Revisions: map[metrics.Revision]int64{{Change: schemas.ChangeAttribution, Cause: schemas.CauseConversion}: 2}, Withheld: 3, ExpiredEvents: 4, Expired: identity.Expired{Identifiers: 5, Links: 6, Consents: 7, Conversions: 8, Refunds: 9},
 		Shared: map[identity.Reason]int64{identity.ReasonDeclared: 1, identity.ReasonLimit: 2, identity.ReasonLimitOf + 1: 3, identity.ReasonLimitOf + 7: 4}})
 	if l := m.Ledger(); !l.Settled() || l.Refused != 1 || l.Filtered != 2 || l.Conflicts != 1 {
 		t.Errorf("%+v", l)
@@ -77,7 +77,12 @@ func TestTheLedgerAddsUp(t *testing.T) {
 		`tributary_journey_shared_identifiers_total{reason="any"} 2`,
 		`tributary_journey_shared_identifiers_total{reason="user_id"} 3`,
 		`tributary_journey_shared_identifiers_total{reason="other"} 4`,
-		`tributary_state_expired_events_total 4`,
+		`tributary_state_expired_total{kind="event"} 4`,
+		`tributary_state_expired_total{kind="identifier"} 5`,
+		`tributary_state_expired_total{kind="link"} 6`,
+		`tributary_state_expired_total{kind="consent"} 7`,
+		`tributary_state_expired_total{kind="conversion"} 8`,
+		`tributary_state_expired_total{kind="refund"} 9`,
 		`tributary_build_info{version="test"} 1`,
 	} {
 		if !strings.Contains(text, line+"\n") {

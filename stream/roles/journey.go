@@ -176,7 +176,8 @@ func (t *Journey) Commit(positions map[int32]lane.Position) error {
 		return err
 	}
 	t.pending.Ledger, t.pending.Shared = t.work.Ledger, t.work.Shared
-	t.pending.Withheld, t.pending.Expired = t.work.Withheld, t.work.Expired
+	t.pending.Withheld = t.work.Withheld
+	t.pending.ExpiredEvents, t.pending.Expired = t.work.ExpiredEvents, t.work.Expired
 	t.count(&t.pending)
 	t.handover.commit(func(to int32) int64 { return t.last[to].Offset })
 	t.reset()

@@ -158,11 +158,17 @@ var areas = strings.Fields("415 212 312 213 305 404 512 602 617 702 713 714 718 
 
 // Crowd makes as many populations that have nobody in common, 40 at most, of n events each.
 func Crowd(r *rand.Rand, populations, n int) []Delivery {
+	return Generations(r, populations, n, 0)
+}
+
+// Generations is a crowd of which each population comes so much later than the one before.
+func Generations(r *rand.Rand, populations, n int, apart int64) []Delivery {
 	var all []Delivery
 	for p, area := range areas[:populations] {
 		tag := fmt.Sprintf("p%d-", p)
 		for _, s := range Population(r, n) {
 			s.id = tag + s.id
+			s.at += int64(p) * apart
 			if s.conv != "" {
 				s.conv = tag + s.conv
 			}

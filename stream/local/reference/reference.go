@@ -94,6 +94,7 @@ type Rules struct {
 	LookbackOf  map[string]int64 // by touch kind
 	UnitSession bool             // one touch of each session counts
 	First       map[string]bool  // conversion names that count once
+	FirstAgain  int64            // after so long without one of its name a conversion is the first again; 0: never
 	Reset       map[string]bool  // conversion names after which the journey starts anew
 	Degree      int              // neighbours of one identifier; 0: no limit
 	Alike       map[string]int   // neighbours of one type that an identifier of one type may have: "anonymous_id user_id"
@@ -207,7 +208,7 @@ func Answers(all []Delivery, r Rules) map[string]Answer {
 			c := &cs[i]
 			if customer != "" && r.First[c.name] {
 				for _, d := range cs {
-					if d.name == c.name && d.id != c.id && (d.at < c.at || d.at == c.at && d.id < c.id) {
+					if d.name == c.name && d.id != c.id && (r.FirstAgain == 0 || d.at >= c.at-r.FirstAgain) && (d.at < c.at || d.at == c.at && d.id < c.id) {
 						c.reason = "not_first_occurrence"
 					}
 				}
