@@ -214,3 +214,63 @@ func RandomRules(r *rand.Rand) Rules {
 	}
 	return out
 }
+
+// Steady is a shop that nothing changes in: each day's deliveries, in the order of time. Every day newcomers appear, come for
+// two weeks and never again. Regulars come for ever, each time with a telephone that they know them by or a browser that they replace
+// every two weeks. All of them link identifiers, buy, pay back and say what they think of it.
+func Steady(days, newcomers, regulars int) [][]Delivery {
+	start := int64(1_767_225_600_000) // 2026-01-01
+	byDay := make([][]Delivery, days)
+	n := 0
+	add := func(on int, s Delivery, ids ...[2]string) {
+		if on >= days {
+			return
+		}
+		s.id, s.ids, s.at = fmt.Sprint("e", n), ids, start+int64(on)*day+int64(n%1000)*60_000
+		if s.typ == "touch" {
+			s.touch = &touchFields{kind: "visit", channel: "search", campaign: "spring"}
+		}
+		n++
+		byDay[on] = append(byDay[on], s)
+	}
+	buys := func(on int, id, name string, minor int64, ids ...[2]string) {
+		add(on, Delivery{typ: "conversion", conv: id, name: name, minor: minor}, ids...)
+	}
+	for d := range days {
+		for k := range newcomers {
+			who := fmt.Sprint(d, "-", k)
+			laptop, phone := [2]string{"anonymous_id", "laptop-" + who}, [2]string{"anonymous_id", "phone-" + who}
+			email, user := [2]string{"email", who + "@example.com"}, [2]string{"user_id", "user-" + who}
+			order := "order-" + who
+			add(d, Delivery{typ: "touch"}, laptop)
+			add(d+1, Delivery{typ: "touch"}, phone)
+			add(d+1, Delivery{typ: "identify"}, email, laptop)
+			buys(d+2, order, "purchase", 100, email)
+			add(d+3, Delivery{typ: "refund", conv: order, minor: 30}, email)
+			add(d+4, Delivery{typ: "consent", agreed: k%2 == 0}, laptop)
+			add(d+6, Delivery{typ: "touch"}, user, email, phone)
+			buys(d+9, order+"-lead", "lead", 50, user)
+			add(d+14, Delivery{typ: "refund", conv: "unknown-" + who, minor: 30})
+		}
+		for k := range regulars {
+			user := [2]string{"user_id", fmt.Sprint("regular-", k)}
+			browser := [2]string{"anonymous_id", fmt.Sprint("browser-", k, "-", d/14)}
+			switch (d + k) % 7 {
+			case 0:
+				add(d, Delivery{typ: "touch"}, browser)
+				add(d, Delivery{typ: "identify"}, user, browser)
+			case 2, 3:
+				add(d, Delivery{typ: "touch"}, browser)
+			case 4:
+				buys(d, fmt.Sprint("regular-", k, "-", d), "paid", 100, user)
+				add(d, Delivery{typ: "consent", agreed: d%2 == 0}, browser)
+			case 5:
+				add(d, Delivery{typ: "consent", agreed: true}, user)
+			}
+			if (d+k)%35 == 0 {
+				buys(d, fmt.Sprint("loyal-", k, "-", d), "lead", 100, user)
+			}
+		}
+	}
+	return byDay
+}
