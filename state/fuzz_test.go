@@ -41,6 +41,9 @@ func encodeAgain(k Kind, value []byte) ([]byte, error) {
 	case KindStatement:
 		s, err := decodeStatement(value)
 		return appendStatement(nil, s), err
+	case KindLedger:
+		l, err := decodeLedger(value)
+		return appendLedger(nil, l), err
 	case kindEvent:
 		copies, err := decodeCopies(value)
 		return appendCopies(nil, copies), err

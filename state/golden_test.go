@@ -43,6 +43,7 @@ func specimens() []specimen {
 	conversion := identity.Conversion{ID: "order-1001", IDs: []identity.ID{cookie, phone}, Terms: terms, Out: true, Parked: true, Token: held, Erased: 1_700_000_200_000}
 	statement := identity.Statement{EventID: "e-9", Refund: true, At: 1_700_000_100_000, Name: "purchase", Amount: schemas.Money{Minor: -1, Currency: "JPY"}}
 	key := identity.ConversionKeyOf("order-1001")
+	ledger := identity.Ledger{Applied: 1_000_000_007, Duplicate: 300, Conflict: 2, Forgotten: 4, Shared: 5, Expired: 600}
 	unfinished := sweep{before: 1_700_000_000_250, next: cookie[:]}
 	return []specimen{
 		{"node", func(r *Rows) { r.PutNode(cookie, node) }, func(r *Rows) any { return r.Node(cookie) }, node},
@@ -60,6 +61,7 @@ func specimens() []specimen {
 		{"held, terms only", func(r *Rows) { r.PutHeld(cookie, plainTerms) }, func(r *Rows) any { return r.Helds(cookie) }, []identity.Held{plainTerms}},
 		{"conversion", func(r *Rows) { r.PutConversion(key, conversion) }, func(r *Rows) any { c, _ := r.Conversion(key); return c }, conversion},
 		{"statement", func(r *Rows) { r.PutStatement(key, statement.Key(), statement) }, func(r *Rows) any { return r.Statements(key) }, []identity.Statement{statement}},
+		{"ledger", func(r *Rows) { r.AddLedger(ledger) }, func(r *Rows) any { return r.Ledger() }, ledger},
 		{"watermark", func(r *Rows) { r.PutPlain(KindWatermark, []byte("events/3"), []byte{1, 2}) }, func(r *Rows) any { v, _ := r.Plain(KindWatermark, []byte("events/3")); return v }, []byte{1, 2}},
 		{"timer", func(r *Rows) { r.PutPlain(KindTimer, []byte{0, 9}, nil) }, func(r *Rows) any { _, ok := r.Plain(KindTimer, []byte{0, 9}); return ok }, true},
 		{"sweep", func(r *Rows) { r.PutPlain(KindSweep, nil, appendSweep(nil, unfinished)) }, func(r *Rows) any { return r.sweep(nil) }, unfinished},

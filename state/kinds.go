@@ -24,6 +24,7 @@ const (
 	KindStatement  Kind = 0x08 // conversion key, event
 	KindStanding   Kind = 0x09 // root, time, event, copy: a fact that holds from its time on
 	KindKept       Kind = 0x0A // id, time, event, copy: a touch that a shared identifier keeps
+	KindLedger     Kind = 0x0F // no key: how events ended in the partition
 
 	// Plain rows: their owner chooses key and value.
 	KindWatermark  Kind = 0x10 // a source partition's watermark
@@ -62,6 +63,7 @@ var kinds = [256]kind{
 	KindHeld:       {name: "held", key: 2 * idBytes, check: checkOf(decodeHeld)},
 	KindConversion: {name: "conversion", key: idBytes, alone: true, check: checkOf(decodeConversion)},
 	KindStatement:  {name: "statement", key: idBytes + eventBytes, check: checkOf(decodeStatement)},
+	KindLedger:     {name: "ledger", key: 0, alone: true, check: checkOf(decodeLedger)},
 	KindWatermark:  {name: "watermark", key: MaxPlainKey, plain: true, check: checkPlain(KindWatermark)},
 	KindTimer:      {name: "timer", key: MaxPlainKey, plain: true, check: checkPlain(KindTimer)},
 	KindSweep:      {name: "sweep", key: 1, plain: true, check: checkPlain(KindSweep)},

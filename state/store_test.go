@@ -335,6 +335,7 @@ func readAll(r *Rows) {
 	r.Conversion(key)
 	r.Statement(key, event)
 	r.Statements(key)
+	r.Ledger()
 	for _, k := range []Kind{KindTimer, KindWatermark, KindSweep} {
 		r.Plain(k, nil)
 		r.Plains(k, nil, nil, func(_, _ []byte) bool { return true })

@@ -149,7 +149,7 @@ func readFile(name string, stdin io.Reader, each func(local.Line) error) error {
 
 func (r *attributeRun) print() error {
 	if !r.Quiet {
-		report.WriteLedger(r.err, r.local.Ledger)
+		report.WriteLedger(r.err, r.local.Ledger, 0)
 	}
 	ids := make([]string, 0, len(r.records))
 	for id := range r.records {

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"tributary/schemas"
+	"tributary/stream/report"
 	"tributary/stream/service"
 )
 
 // inspectCommand looks at what an application has stored. It needs no key and changes nothing.
 type inspectCommand struct {
 	Watermarks inspectWatermarksCommand `cmd:"" help:"Show how far event time has come, and which source partition holds it back."`
+	Ledger     inspectLedgerCommand     `cmd:"" help:"Show what became of every record, exactly."`
 	Shared     inspectSharedCommand     `cmd:"" help:"Show identifiers that link nobody since many people share them, and what is nobody's by that."`
 }
 
@@ -52,6 +54,28 @@ func (cmd inspectWatermarksCommand) Run(ctx context.Context, c *console) error {
 		fmt.Fprintf(out, "%s\t%d\t%s\t%s\n", loaded.JournalTopic(), number, timeOrNone(times.Watermark), timeOrNone(times.Settled))
 	}
 	return out.Flush()
+}
+
+type inspectLedgerCommand struct{ settingsFlags }
+
+// Help is shown by tributary inspect ledger --help.
+func (inspectLedgerCommand) Help() string {
+	return `Counts every record since the application first ran, exactly: the sums are part of the transactions that did the work. The
+metrics of a process begin at 0 with it, and lack its last transaction if it was killed. While records come, some are on their
+way: at rest the ledger adds up.`
+}
+
+func (cmd inspectLedgerCommand) Run(ctx context.Context, c *console) error {
+	loaded, client, err := cmd.reach(c)
+	if err != nil {
+		return err
+	}
+	l, err := service.Ledger(ctx, client, &loaded.Settings)
+	if err != nil {
+		return err
+	}
+	report.WriteLedger(c.out, l, l.Waiting())
+	return nil
 }
 
 type inspectSharedCommand struct {

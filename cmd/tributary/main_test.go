@@ -42,6 +42,7 @@ func TestExitStatus(t *testing.T) {
 		{"import --mapping=testdata/july2018.mapping.yaml --live x.csv", wrongUse, "--live: only with --topic\ntributary: see tributary import --help"},
 		{"topics --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"inspect shared --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
+		{"inspect ledger --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"inspect watermarks --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"config check --config=/none/t.yaml", failed, "settings file: open /none/t.yaml"},
 		{"config check --set=partitions=0", failed, "flag: partitions: 0: must be 1 to 1024"},

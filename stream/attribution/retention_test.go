@@ -54,7 +54,7 @@ func TestExpiredEventsAreRefused(t *testing.T) {
 	w.handle(touch("old", sale, bob))
 	w.now = sale + 51*day // the next sweep has not come yet
 	w.handle(replayed(touch("older", sale-day, ann)))
-	if l := w.work.Ledger; l.Expired != 1 || l.Applied != 0 {
+	if l := w.work.Ledger(); l.Expired != 1 || l.Applied != 0 {
 		t.Errorf("ledger %+v, want 1 expired", l)
 	}
 	w.handle(touch("both", sale+50*day, ann, bob))

@@ -12,10 +12,11 @@ import (
 // Work is one transaction's worth of messages. It ends with Finish, or is dropped with everything that it wrote.
 type Work struct {
 	*Processor
-	batch  Batch
-	out    Output
-	dirty  map[place]*change
-	Ledger identity.Ledger // how the fresh messages of this work ended
+	batch Batch
+	out   Output
+	dirty map[place]*change
+	// Ledgers are how the fresh messages of this work ended, by partition.
+	Ledgers map[int32]identity.Ledger
 	// Withheld counts the times that a final conversion would have had a new revision if it were not final.
 	Withheld int64
 	// ExpiredEvents and Expired count what was deleted because it is older than what is kept.
@@ -49,7 +50,8 @@ type change struct {
 
 // Begin starts a transaction on a batch.
 func (p *Processor) Begin(batch Batch, out Output) *Work {
-	return &Work{Processor: p, batch: batch, out: out, dirty: make(map[place]*change), Shared: make(map[identity.Reason]int64)}
+	return &Work{Processor: p, batch: batch, out: out, dirty: make(map[place]*change), Ledgers: make(map[int32]identity.Ledger),
+		Shared: make(map[identity.Reason]int64)}
 }
 
 // Stamp is the time that a journal record carries.
@@ -94,8 +96,20 @@ func (w *Work) follow(partition int32, stamp Stamp) {
 	for _, why := range e.Shared {
 		w.Shared[why]++
 	}
-	w.Ledger.Sum(e.Ledger)
+	if e.Ledger != (identity.Ledger{}) {
+		l := w.Ledgers[partition]
+		l.Sum(e.Ledger)
+		w.Ledgers[partition] = l
+	}
 	w.Expired.Sum(e.Expired)
+}
+
+// Ledger is how the fresh messages of this work ended, in all partitions.
+func (w *Work) Ledger() (sum identity.Ledger) {
+	for _, l := range w.Ledgers {
+		sum.Sum(l)
+	}
+	return sum
 }
 
 func (w *Work) mark(partition int32, d identity.Dirty, stamp Stamp) {

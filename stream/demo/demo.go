@@ -185,7 +185,7 @@ func read(ctx context.Context, s *settings.Settings, n int64) (*report.Collector
 
 // Print writes the report: ledger, channels, one journey, one correction.
 func (r Result) Print(w io.Writer) {
-	report.WriteLedger(w, r.Ledger)
+	report.WriteLedger(w, r.Ledger, 0)
 	fmt.Fprintln(w)
 	report.WriteChannels(w, report.ByChannel(r.Records.Newest()))
 	if a := r.Records.Journey(); a != nil {

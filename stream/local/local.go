@@ -176,7 +176,7 @@ func (p *Pipeline) Finish() error {
 	p.work.Finish()
 	p.settle()
 	p.commit()
-	l := p.work.Ledger
+	l := p.work.Ledger()
 	p.Ledger.Applied, p.Ledger.Duplicate, p.Ledger.Conflicts = l.Applied, l.Duplicate, l.Conflict
 	p.Ledger.Forgotten, p.Ledger.Shared, p.Ledger.Expired = l.Forgotten, l.Shared, l.Expired
 	return p.err

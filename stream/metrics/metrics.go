@@ -8,6 +8,9 @@
 //	  = {outcome="refused"} + {outcome="filtered"} + {outcome="late"} + {outcome="journaled"}
 //	tributary_ingest_records_total{outcome="journaled"}
 //	  = tributary_journey_events_total, over all outcomes, when nothing is on its way
+//
+// The counters are those of a process since it began. One that is killed takes what was not scraped with it; the sums that
+// outlive it are read by `tributary inspect ledger`.
 package metrics
 
 import (
@@ -269,8 +272,11 @@ func (m *Metrics) Revisions() int64 { return m.ledger.revisions.Load() }
 // Erasing is how many messages may have deleted what is known of a person. One erasure is some, to whoever has rows of it.
 func (m *Metrics) Erasing() int64 { return m.ledger.erasing.Load() }
 
+// Waiting is how many accepted events have not ended yet.
+func (l Ledger) Waiting() int64 { return l.Journaled - l.ended() }
+
 // Settled reports whether every record received has ended somewhere: received = applied + duplicate + refused + late +
 // filtered.
-func (l Ledger) Settled() bool {
-	return l.Received == l.Applied+l.Duplicate+l.Refused+l.Late+l.Filtered+l.Forgotten+l.Shared+l.Expired
-}
+func (l Ledger) Settled() bool { return l.Received == l.Refused+l.Late+l.Filtered+l.ended() }
+
+func (l Ledger) ended() int64 { return l.Applied + l.Duplicate + l.Forgotten + l.Shared + l.Expired }

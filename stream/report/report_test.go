@@ -80,8 +80,8 @@ func TestCollectorKeepsTheNewest(t *testing.T) {
 
 func TestLedgerSaysWhetherItAddsUp(t *testing.T) {
 	var good, bad bytes.Buffer
-	report.WriteLedger(&good, metrics.Ledger{Received: 12_000, Applied: 11_990, Duplicate: 4, Refused: 3, Filtered: 2, Shared: 1})
-	report.WriteLedger(&bad, metrics.Ledger{Received: 10, Applied: 9})
+	report.WriteLedger(&good, metrics.Ledger{Received: 12_000, Applied: 11_990, Duplicate: 4, Refused: 3, Filtered: 2, Shared: 1}, 0)
+	report.WriteLedger(&bad, metrics.Ledger{Received: 10, Applied: 9}, 0)
 	if !strings.Contains(good.String(), "12,000") || !strings.Contains(good.String(), "adds up") {
 		t.Errorf("%s", &good)
 	}

@@ -15,21 +15,25 @@ import (
 // barWidth is the width of a full bar, in characters.
 const barWidth = 6
 
-// WriteLedger prints what became of every record, and whether it adds up.
-func WriteLedger(w io.Writer, l metrics.Ledger) {
+// WriteLedger prints what became of every record, and whether it adds up if so many are still on their way.
+func WriteLedger(w io.Writer, l metrics.Ledger, waiting int64) {
 	fmt.Fprintln(w, "What became of every record")
 	t := newTable()
 	t.AppendHeader(table.Row{"records", "", "meaning"})
-	rows := []struct {
+	type row struct {
 		name    string
 		n       int64
 		meaning string
-	}{
+	}
+	rows := []row{
 		{"applied", l.Applied, "in a journey, or changed a conversion"},
 		{"duplicate", l.Duplicate, "delivered before"},
 		{"refused", l.Refused, "in the dead letters, with the reason"},
 		{"late", l.Late, "in the late topic: too far behind the newest of its partition"},
 		{"filtered", l.Filtered + l.Forgotten + l.Shared + l.Expired, "without consent, forgotten, expired, or of nobody in particular"},
+	}
+	if waiting > 0 {
+		rows = append(rows, row{"on the way", waiting, "accepted, and not handled yet"})
 	}
 	var sum int64
 	for _, r := range rows {

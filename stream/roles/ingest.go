@@ -2,7 +2,6 @@ package roles
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -61,6 +60,7 @@ func (t *Ingest) record(r *kgo.Record) (letter *kgo.Record) {
 	from.idle = false
 	late := len(result.Messages) > 0 && t.late(r, &result, from)
 	t.note(&result, late)
+	from.counts.add(&result, late)
 	switch {
 	case result.Refusal != nil:
 		return t.deadLetter(r, result.Refusal)
@@ -77,7 +77,7 @@ func (t *Ingest) record(r *kgo.Record) (letter *kgo.Record) {
 // late reports whether an accepted event comes too late, since its journey may be final. Any other moves the watermark of
 // its source partition, unless it is replayed.
 func (t *Ingest) late(r *kgo.Record, result *ingest.Result, from *source) bool {
-	if result.Replayed() {
+	if result.Replayed() || r.Topic == t.Topics.Replay {
 		return false
 	}
 	t.pending.Ages.Observe(from.Age(result.At))
@@ -108,16 +108,14 @@ func (t *Ingest) note(r *ingest.Result, late bool) {
 
 // Own is called with the partitions of the lane.
 func (t *Ingest) Own(partitions map[string][]int32) {
-	timed := maps.Clone(partitions)
-	delete(timed, t.Topics.Replay)
-	t.Count(&metrics.Ingested{Gone: t.sources.own(timed)})
+	t.Count(&metrics.Ingested{Gone: t.sources.own(partitions)})
 }
 
 // Noted is called with what Note returned when the partition's offset was last committed.
 func (t *Ingest) Noted(p lane.TopicPartition, note string) { t.sources.noted(p, note) }
 
-// Note is the watermark of a source partition.
-func (t *Ingest) Note(p lane.TopicPartition) string { return t.sources.of(p).Note() }
+// Note is the watermark of a source partition, and what became of its records.
+func (t *Ingest) Note(p lane.TopicPartition) string { return t.sources.of(p).note() }
 
 // Idle tells the clock of partitions that are new or idle.
 func (t *Ingest) Idle(_ context.Context, quiet []lane.TopicPartition) ([]*kgo.Record, error) {
@@ -131,7 +129,7 @@ func (t *Ingest) Idle(_ context.Context, quiet []lane.TopicPartition) ([]*kgo.Re
 func (t *Ingest) Flush(context.Context) ([]*kgo.Record, error) { return t.ticks(), nil }
 
 func (t *Ingest) ticks() (out []*kgo.Record) {
-	for _, p := range t.sources.ticks() {
+	for _, p := range t.sources.ticks(t.Topics.Replay) {
 		known := t.sources.of(p)
 		out = append(out, t.Topics.timeRecord(watermark.ClockPartition, &watermark.Message{
 			Kind: watermark.Tick, Watermark: known.Watermark, Topic: p.Topic, Partition: p.Partition,

@@ -216,7 +216,7 @@ func TestTicks(t *testing.T) {
 	}
 	task.Abort()
 	expect("an aborted transaction was nothing", idle(p))
-	if note := task.Note(p); note != (watermark.Source{Watermark: clockTime("09:00:01") + 999}).Note() {
+	if note := task.Note(p); note != (watermark.Source{Watermark: clockTime("09:00:01") + 999}).Note()+" ledger/1 3 0 0 0" {
 		t.Errorf("note %q", note)
 	}
 	expect("it is back", commit(t, task, touch(clockTime("09:00:00"))), watermark.Message{Watermark: clockTime("09:00:01") + 999})
@@ -288,6 +288,11 @@ func TestLateDecisionsSurviveRestarts(t *testing.T) {
 		}
 		if late := int64(len(want[0]) + len(want[1])); sum != (counted{received: 400, journaled: 400 - late, late: late}) {
 			t.Fatalf("TRIBUTARY_SEED=%d, run %d: counted %+v, want %d late", seed, n, sum, late)
+		}
+		for p, note := range notes {
+			if got := roles.CountsOf(note); got != (roles.SourceCounts{Received: 200, Late: int64(len(want[p]))}) {
+				t.Fatalf("TRIBUTARY_SEED=%d, run %d: the note says %+v, want 200 received and %d late", seed, n, got, len(want[p]))
+			}
 		}
 	}
 }

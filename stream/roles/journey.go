@@ -155,6 +155,9 @@ func (t *Journey) Flush(context.Context) (out []*kgo.Record, err error) {
 			return nil, err
 		}
 	}
+	for partition, ended := range t.work.Ledgers {
+		t.batch.Rows(partition).AddLedger(ended)
+	}
 	changes := t.batch.Changes()
 	t.out = slices.Grow(t.out, len(changes))
 	for _, c := range changes {
@@ -175,7 +178,7 @@ func (t *Journey) Commit(positions map[int32]lane.Position) error {
 	if err := t.batch.Commit(at); err != nil {
 		return err
 	}
-	t.pending.Ledger, t.pending.Shared = t.work.Ledger, t.work.Shared
+	t.pending.Ledger, t.pending.Shared = t.work.Ledger(), t.work.Shared
 	t.pending.Withheld = t.work.Withheld
 	t.pending.ExpiredEvents, t.pending.Expired = t.work.ExpiredEvents, t.work.Expired
 	t.count(&t.pending)

@@ -15,8 +15,9 @@ const tickStep schemas.Millis = 1000
 // source is what ingest knows of a source partition.
 type source struct {
 	watermark.Source
-	idle bool
-	told *told // what the clock has heard of it; nil: nothing
+	counts SourceCounts
+	idle   bool
+	told   *told // what the clock has heard of it; nil: nothing
 }
 
 type told struct {
@@ -43,7 +44,7 @@ func (s sources) of(p lane.TopicPartition) *source {
 // noted replaces what is known of a partition by what was kept with its offset.
 func (s sources) noted(p lane.TopicPartition, note string) {
 	if known, ok := s[p]; ok {
-		known.now = source{Source: watermark.ParseNote(note)}
+		known.now = sourceOf(note)
 		known.before = known.now
 	}
 }
@@ -78,10 +79,10 @@ func (s sources) abort() {
 	}
 }
 
-// ticks returns the partitions that the clock should hear of, as it then has.
-func (s sources) ticks() (due []lane.TopicPartition) {
+// ticks returns the partitions that the clock should hear of, as it then has: none of the topic that tells nothing of time.
+func (s sources) ticks(timeless string) (due []lane.TopicPartition) {
 	for p, known := range s {
-		if now := &known.now; now.news() {
+		if now := &known.now; p.Topic != timeless && now.news() {
 			now.told = &told{now.Watermark, now.idle}
 			due = append(due, p)
 		}

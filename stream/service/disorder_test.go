@@ -74,7 +74,7 @@ func disorderly(t *testing.T, ctx context.Context, cluster *kafkatest.Cluster, s
 			t.Errorf("%s: the last revision is %s", id, a.Change)
 		}
 	}
-	w.checkLedger()
+	w.checkLedger(ctx)
 	t.Logf("%d records, %d of them too late, %d conversions", w.sent, len(tooLate), len(want))
 }
 

@@ -61,8 +61,6 @@ func TestForgetsAmongCrashesOnKafka(t *testing.T) {
 	})
 }
 
-func (w *world) client() []kgo.Opt { return []kgo.Opt{kgo.SeedBrokers(w.cluster.Brokers()...)} }
-
 // configure changes settings of all topics of ours.
 func (w *world) configure(ctx context.Context, values map[string]string) {
 	w.t.Helper()

@@ -123,7 +123,7 @@ func (f *forgetful) unlink(ctx context.Context) {
 	for _, id := range f.shared {
 		identifiers = append(identifiers, schemas.Identifier{Type: id[0], Value: id[1]})
 	}
-	o := operator.Operator{Settings: f.settings, Keys: f.keys, Client: []kgo.Opt{kgo.SeedBrokers(f.cluster.Brokers()...)}}
+	o := operator.Operator{Settings: f.settings, Keys: f.keys, Client: f.client()}
 	if err := o.Share(ctx, "unlink", identifiers...); err != nil {
 		f.t.Fatal(err)
 	}
@@ -164,6 +164,7 @@ func (f *forgetful) check(ctx context.Context, compact func()) {
 		f.t.Error(fault)
 	}
 	f.checkAliases(ctx, reader, names, true)
+	f.checkLedger(ctx)
 	f.rewrite(ctx, nil, compact)
 	traces := f.traces()
 	f.checkRemains(ctx, traces)

@@ -309,6 +309,11 @@ func TestProcessesKilledOnKafka(t *testing.T) {
 			b.ready(ctx)
 			u.rest(ctx)
 			u.checkOutput(ctx, u.want, u.rules)
+			u.crashed = true
+			u.checkLedger(ctx)
+			if said, err := command(t, u.world, "inspect", "ledger").CombinedOutput(); err != nil || !strings.Contains(string(said), "adds up") {
+				t.Errorf("inspect ledger: %v\n%s", err, said)
+			}
 			a.stop()
 			b.stop()
 			u.checkState(ctx, []string{a.dir, b.dir})
@@ -352,7 +357,7 @@ func TestJuly2018OnKafka(t *testing.T) {
 		t.Errorf("%d records imported, want 62483", w.sent)
 	}
 	w.buried = sum(a.ledger(), b.ledger())
-	w.checkLedger()
+	w.checkLedger(ctx)
 	if l := w.buried; l.Applied != w.sent {
 		t.Errorf("%+v: all should have been applied", l)
 	}

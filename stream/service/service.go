@@ -301,8 +301,10 @@ func LaneOptions() []kgo.Opt {
 }
 
 // group is the consumer group of a role.
-func (s *Service) group(role Role) string {
-	return fmt.Sprintf("%s-%s", s.Settings.ApplicationID, role)
+func (s *Service) group(role Role) string { return groupOf(s.Settings, role) }
+
+func groupOf(s *settings.Settings, role Role) string {
+	return fmt.Sprintf("%s-%s", s.ApplicationID, role)
 }
 
 // batchBytes is how large a batch may be for a topic. A batch that is too large for its topic would end the service.

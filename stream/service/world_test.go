@@ -335,6 +335,9 @@ func sum(a, b metrics.Ledger) metrics.Ledger {
 	return a
 }
 
+// client is how to reach the cluster.
+func (w *world) client() []kgo.Opt { return []kgo.Opt{kgo.SeedBrokers(w.cluster.Brokers()...)} }
+
 // ledger is what all instances have counted.
 func (w *world) ledger() metrics.Ledger {
 	total := w.buried
