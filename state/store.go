@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,6 +52,9 @@ type partition struct {
 
 // formatKey holds the version of the whole store. It begins with the one number that is no partition.
 var formatKey = []byte("\xff\xfftributary state")
+
+// cleanKey holds up to when the files are known to be clean.
+var cleanKey = []byte("\xff\xfftributary clean")
 
 // formatVersion is the first byte of formatKey's value. It changes when an older release could misread the store.
 const formatVersion = 1
@@ -210,6 +214,23 @@ func (s *Store) Compact(ctx context.Context) error {
 		return fmt.Errorf("state: compact: %w", err)
 	}
 	return nil
+}
+
+// Clean is the time that NoteClean was last given; the zero time if it never was.
+func (s *Store) Clean() (time.Time, error) {
+	value, err := s.get(cleanKey)
+	if err != nil || len(value) != 8 {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(value))), nil
+}
+
+// NoteClean notes that nothing is left in the files of rows that were deleted before a time. It outlives the process.
+func (s *Store) NoteClean(at time.Time) error {
+	if err := s.db.Set(cleanKey, binary.BigEndian.AppendUint64(nil, uint64(at.UnixMilli())), s.write); err != nil {
+		return fmt.Errorf("state: note that the files are clean: %w", err)
+	}
+	return s.Flush()
 }
 
 // Position is how far the partition's rows include its changelog; ok is false if there are none.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -597,5 +598,24 @@ func TestBytesAreForEver(t *testing.T) {
 		if !bytes.Equal(kept[i], copies[i]) {
 			t.Fatalf("%x became %x", copies[i], kept[i])
 		}
+	}
+}
+
+func TestCleanOutlivesTheProcess(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	s, err := Open("state", Options{FS: fs, NoWAL: true})
+	must(t, err)
+	if at, err := s.Clean(); err != nil || !at.IsZero() {
+		t.Errorf("a new store is clean since %v, %v", at, err)
+	}
+	noted := time.UnixMilli(1_767_225_600_123)
+	must(t, s.NoteClean(noted))
+	crashed := fs.CrashClone(vfs.CrashCloneCfg{})
+	must(t, s.Close())
+	s, err = Open("state", Options{FS: crashed, NoWAL: true})
+	must(t, err)
+	defer s.Close()
+	if at, err := s.Clean(); err != nil || !at.Equal(noted) {
+		t.Errorf("clean since %v, %v, want %v", at, err, noted)
 	}
 }

@@ -10,30 +10,48 @@ import (
 // changelog's topic has the same bound.
 const scrubInterval = 24 * time.Hour
 
+// scrubPause is how long a start waits at least, so that the partitions are given out: what is nobody's then is somebody
+// else's.
+const scrubPause = 15 * time.Minute
+
 // scrub throws away, now and then until ctx is cancelled, the rows of partitions that have been elsewhere for long, and
 // rewrites the local state if somebody may have been erased since the last time.
 func (s *Service) scrub(ctx context.Context) error {
 	done := int64(-1)
-	for tick := time.NewTicker(s.scrubEvery); ; {
+	timer := time.NewTimer(s.untilScrub(time.Now()))
+	defer timer.Stop()
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-timer.C:
 		}
 		done = s.scrubOnce(ctx, done, s.store.Compact)
+		timer.Reset(scrubInterval)
 	}
+}
+
+// untilScrub is how long a process that starts now waits. What one before it began to wait for counts: else the files of one
+// that is restarted every day were never rewritten.
+func (s *Service) untilScrub(now time.Time) time.Duration {
+	clean, err := s.store.Clean()
+	if err != nil {
+		return scrubPause
+	}
+	return min(max(scrubInterval-now.Sub(clean), scrubPause), scrubInterval)
 }
 
 // scrubOnce takes what erasing stood at when the local state was last rewritten, -1 if that is not known, and returns what
 // is to be taken the next time.
 func (s *Service) scrubOnce(ctx context.Context, done int64, rewrite func(context.Context) error) int64 {
-	dropped, err := s.abandon(time.Now().Add(-scrubInterval))
+	now := time.Now()
+	dropped, err := s.abandon(now.Add(-scrubInterval))
 	erased := s.erasing()
-	if err == nil && erased == done && dropped == 0 {
-		return done
+	if err == nil && (erased != done || dropped > 0) {
+		err = rewrite(ctx)
 	}
 	if err == nil {
-		err = rewrite(ctx)
+		err = s.store.NoteClean(now)
 	}
 	if err == nil {
 		return erased

@@ -80,3 +80,28 @@ func TestScrubIsDue(t *testing.T) {
 		}
 	}
 }
+
+// Of a process that is restarted before a day is over the next one rewrites the files when the day is over.
+func TestScrubIsDueAcrossRestarts(t *testing.T) {
+	s := scrubbed(t)
+	begin := time.Now()
+	for _, c := range []struct {
+		what        string
+		after, wait time.Duration
+	}{
+		{"never rewritten", 0, scrubPause},
+		{"just now", 0, scrubInterval},
+		{"for a while", 5 * time.Hour, scrubInterval - 5*time.Hour},
+		{"nearly a day", scrubInterval - time.Second, scrubPause},
+		{"two days", 2 * scrubInterval, scrubPause},
+		{"in the future, by this clock", -2 * scrubInterval, scrubInterval},
+	} {
+		// A clock has milliseconds here.
+		if got := s.untilScrub(begin.Add(c.after)); (got - c.wait).Abs() > time.Second {
+			t.Errorf("%s: waits %v, want %v", c.what, got, c.wait)
+		}
+		if c.what == "never rewritten" && s.scrubOnce(t.Context(), -1, s.store.Compact) < 0 {
+			t.Fatal("not rewritten")
+		}
+	}
+}

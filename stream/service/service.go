@@ -77,7 +77,6 @@ type Service struct {
 	failed bool         // the store
 
 	purgeEvery time.Duration
-	scrubEvery time.Duration
 }
 
 // runner is one lane of one role.
@@ -131,7 +130,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if c.patience == 0 {
 		c.patience = startPatience
 	}
-	s := &Service{Config: c, topics: TopicsOf(c.Settings), purgeEvery: purgeInterval, scrubEvery: scrubInterval}
+	s := &Service{Config: c, topics: TopicsOf(c.Settings), purgeEvery: purgeInterval}
 	for _, step := range []func(context.Context) error{s.prepareTopics, s.auditConfiguration, s.share} {
 		if err := s.patiently(ctx, step); err != nil {
 			return nil, err
