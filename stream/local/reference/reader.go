@@ -33,6 +33,8 @@ func (r *Reader) Attribution(a *schemas.Attribution) {
 		r.follows(old, a, fault)
 	} else if a.Change == schemas.ChangeFinal {
 		fault("final before it had an answer")
+	} else if a.Revision != 1 {
+		fault("the first revision is %d", a.Revision)
 	}
 	switch {
 	case a.Change == schemas.ChangeFinal:
@@ -52,7 +54,7 @@ func (r *Reader) Attribution(a *schemas.Attribution) {
 func (r *Reader) follows(old, a *schemas.Attribution, fault func(string, ...any)) {
 	wasFinal := r.final[a.ConversionID]
 	allowed := a.Cause == schemas.CauseBackfill || a.Cause == schemas.CauseErasure
-	if a.Revision <= old.Revision {
+	if a.Revision != old.Revision+1 {
 		fault("revision %d after %d", a.Revision, old.Revision)
 	}
 	switch {
