@@ -1,10 +1,8 @@
 package local_test
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,23 +47,7 @@ func newTimed(t testing.TB, seed uint64, spread float64, retention time.Duration
 		w.deliveries = reference.WithForgets(r, w.deliveries)
 		w.line.Memory.Rules.Degree, w.line.Memory.Rules.Alike = 0, nil
 	}
-	delay := make([]int64, len(w.deliveries))
-	order := make([]int, len(w.deliveries))
-	for i := range order {
-		order[i] = i
-		delay[i] = int64(spread * r.Float64() * float64(w.line.OutOfOrderness+w.line.Allowed))
-		if w.deliveries[i].Forgets() { // it may name a time long ago, and is never late
-			delay[i] = r.Int64N(40 * day)
-		}
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Compare(w.deliveries[a].At()+delay[a], w.deliveries[b].At()+delay[b])
-	})
-	sorted := make([]reference.Delivery, len(order))
-	for i, j := range order {
-		sorted[i] = w.deliveries[j]
-	}
-	w.deliveries = sorted
+	w.deliveries = reference.Delayed(r, w.deliveries, int64(spread*float64(w.line.OutOfOrderness+w.line.Allowed)))
 
 	var err error
 	if w.store, err = state.OpenMemory(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,47 +16,66 @@ import (
 	"tributary/stream/kafkatest"
 	"tributary/stream/local/reference"
 	"tributary/stream/operator"
+	"tributary/stream/settings"
 )
 
 // forgetful is a population of which people ask to be forgotten, on its way through an application whose instances die.
 type forgetful struct {
 	*world
 	random   *rand.Rand
-	memory   reference.Memory
+	line     reference.Timeline
 	queue    []reference.Delivery
 	declare  int // after so many deliveries an operator declares what is shared; 0: the settings do
 	shared   [][2]string
+	tooLate  map[origin]bool
 	renamed  []string // customer ids that nobody has any more
 	forgets  int
-	takeover int // of the forgets, those that an instance slept through
+	sleepers int // forgets that an instance was dead for
 }
 
-// newForgetful makes a population, and an application for it.
-func newForgetful(t *testing.T, cluster *kafkatest.Cluster, seed uint64, size, instances int) *forgetful {
+// newForgetful makes a population, and an application for it. If it is timed, events come from one partition, as late as it
+// happens, and conversions become final; else in any order from several, and nothing is late.
+func newForgetful(t *testing.T, cluster *kafkatest.Cluster, seed uint64, size, instances int, timed bool) *forgetful {
 	r := rand.New(rand.NewPCG(seed, 0))
-	f := &forgetful{random: r, queue: reference.WithForgets(r, reference.Population(r, size))}
+	f := &forgetful{random: r, queue: reference.WithForgets(r, reference.Population(r, size)), tooLate: map[origin]bool{}}
 	rules := reference.RandomRules(r)
 	rules.Degree, rules.Alike = 0, nil // who met too many depends on who was forgotten meanwhile
 	if len(rules.Shared) > 0 && r.IntN(2) == 0 {
 		f.declare, f.shared, rules.Shared = 1+r.IntN(size), rules.Shared, nil
 	}
-	f.memory.Rules = rules
+	f.line.Memory.Rules = rules
 	f.world = newWorld(t, cluster, r, rules, instances)
-	r.Shuffle(len(f.queue), func(i, j int) { f.queue[i], f.queue[j] = f.queue[j], f.queue[i] })
+	if !timed {
+		f.line.OutOfOrderness, f.line.Allowed = f.settings.Lateness.OutOfOrderness.Milliseconds(), f.settings.Lateness.Allowed.Milliseconds()
+		r.Shuffle(len(f.queue), func(i, j int) { f.queue[i], f.queue[j] = f.queue[j], f.queue[i] })
+		return f
+	}
+	// Whole minutes, as the events: no second in which a watermark has moved and nobody was told decides anything.
+	lateness := &f.settings.Lateness
+	lateness.OutOfOrderness, lateness.Allowed = time.Duration(1+r.IntN(1000))*time.Minute, time.Duration(1+r.IntN(10_000))*time.Minute
+	f.line.OutOfOrderness, f.line.Allowed = lateness.OutOfOrderness.Milliseconds(), lateness.Allowed.Milliseconds()
+	f.queue = reference.Delayed(r, f.queue, 4*(f.line.OutOfOrderness+f.line.Allowed))
+	source := cluster.Name("timed")
+	cluster.CreateTopic(t, source, 1, nil)
+	f.widths = map[string]int32{source: 1}
+	f.settings.Sources = []settings.Source{{Topic: source, Format: "native"}}
 	return f
 }
 
-// play sends everything. What has to be alone finds everything at rest. Between deliveries strike may hit somebody.
+// play sends everything. What has to be alone finds everything at rest, and so does what follows when something has become
+// final. Between deliveries strike may hit somebody.
 func (f *forgetful) play(ctx context.Context, strike func()) {
 	f.t.Helper()
-	late := 0
+	alone := 0
 	for n, d := range f.queue {
 		if n == f.declare && n > 0 {
+			f.settle(ctx)
 			f.unlink(ctx)
+			f.settle(ctx)
 		}
-		place := f.memory.Placed(d)
+		place := f.line.Memory.Placed(d)
 		if place == reference.Alone && !d.Forgets() {
-			if late++; late > 4 { // each takes a while
+			if alone++; alone > 4 { // each takes a while
 				continue
 			}
 		}
@@ -65,54 +85,69 @@ func (f *forgetful) play(ctx context.Context, strike func()) {
 		case d.Forgets():
 			f.forget(ctx, d)
 		case place == reference.Alone:
-			f.rest(ctx)
+			f.settle(ctx)
 			f.deliver(ctx, d)
-			f.rest(ctx)
+			f.settle(ctx)
 		default:
 			f.deliver(ctx, d)
 			if f.random.IntN(12) == 0 {
 				strike()
 			}
+			if f.line.Due() {
+				f.settle(ctx)
+			}
 		}
 	}
-	f.rest(ctx)
+	f.settle(ctx)
 }
 
 func (f *forgetful) deliver(ctx context.Context, d reference.Delivery) {
-	f.send(ctx, f.random, &kgo.Record{Value: d.JSON()})
-	f.memory.Take(d)
+	from := f.send(ctx, f.random, &kgo.Record{Value: d.JSON()})
+	if !f.line.Deliver(d) {
+		f.tooLate[from] = true
+		f.late++
+	}
+}
+
+// settle waits until everything is at rest, and holds the answers to the reference.
+func (f *forgetful) settle(ctx context.Context) {
+	f.t.Helper()
+	f.rest(ctx)
+	reader, _ := f.attributions(ctx)
+	if faults := slices.Concat(reader.Faults, reader.Differences(f.line.Settle())); len(faults) > 0 {
+		f.t.Fatalf("after %d records:\n%s", f.sent, strings.Join(faults, "\n"))
+	}
 }
 
 // forget delivers a forget. One instance may be dead meanwhile, or die of it.
 func (f *forgetful) forget(ctx context.Context, d reference.Delivery) {
 	f.t.Helper()
-	f.rest(ctx)
+	f.settle(ctx)
 	before := f.newestOf()
-	first := f.forgets == 0
 	victim := f.instances[f.random.IntN(len(f.instances))]
 	sleeps := len(f.instances) > 1 && f.random.IntN(3) > 0
 	if sleeps {
 		victim.kill()
-		f.takeover++
+		f.sleepers++
 	}
 	f.deliver(ctx, d)
+	// Who was forgotten before, up to later, keeps that name; so does what was final when a customer was split.
+	if f.forgets == 0 && f.declare == 0 {
+		for id := range f.line.Memory.Dissolved() {
+			if name := before[id].CustomerID; name != "" {
+				f.renamed = append(f.renamed, name)
+			}
+		}
+	}
 	f.forgets++
 	if !sleeps {
 		time.Sleep(time.Duration(f.random.IntN(100)) * time.Millisecond)
 		victim.kill()
 		victim.start()
 	}
-	f.rest(ctx)
+	f.settle(ctx)
 	if sleeps {
 		victim.start()
-	}
-	if !first { // who was forgotten before up to later keeps that name
-		return
-	}
-	for id := range f.memory.Dissolved() {
-		if name := before[id].CustomerID; name != "" {
-			f.renamed = append(f.renamed, name)
-		}
 	}
 }
 
@@ -127,7 +162,7 @@ func (f *forgetful) unlink(ctx context.Context) {
 	if err := o.Share(ctx, "unlink", identifiers...); err != nil {
 		f.t.Fatal(err)
 	}
-	f.memory.Rules.Shared = f.shared
+	f.line.Memory.Rules.Shared = f.shared
 }
 
 // traces are the bytes by which what is forgotten could be found, and the bytes of identifiers as they were sent, which
@@ -138,7 +173,7 @@ func (f *forgetful) traces() map[string][]byte {
 		f.t.Fatal(err)
 	}
 	traces := map[string][]byte{}
-	events, identifiers := f.memory.Gone()
+	events, identifiers := f.line.Memory.Gone()
 	for _, id := range events { // the engine leaves out of a key what the key before it begins with, too
 		key := identity.EventKeyOf(id)
 		traces["event "+id], traces["event key of "+id] = []byte(id), key[2:]
@@ -160,30 +195,29 @@ func (f *forgetful) traces() map[string][]byte {
 func (f *forgetful) check(ctx context.Context, compact func()) {
 	f.t.Helper()
 	reader, names := f.attributions(ctx)
-	for _, fault := range slices.Concat(reader.Faults, reader.Differences(f.memory.Answers())) {
-		f.t.Error(fault)
+	if f.line.Finals() == 0 { // what is final keeps the name that its customer had
+		f.checkAliases(ctx, reader, names, true)
 	}
-	f.checkAliases(ctx, reader, names, true)
+	f.checkLate(ctx, f.tooLate)
 	f.checkLedger(ctx)
-	f.rewrite(ctx, nil, compact)
 	traces := f.traces()
-	f.checkRemains(ctx, traces)
-	dirs := f.leaveAll()
-	f.checkState(ctx, dirs)
-	f.t.Logf("%d records, %d instances, %d forgets of which %d while one was dead, %d conversions forgotten, %d traces looked for", f.sent, len(f.instances),
-		f.forgets, f.takeover, f.memory.Erased(), len(traces))
+	f.checkErased(ctx, traces, map[*instance]int64{}, compact)
+	f.checkState(ctx, f.leaveAll())
+	f.t.Logf("%d records, %d of them too late, %d instances, %d conversions final, %d forgets of which %d while one was dead, %d conversions forgotten, %d traces looked for",
+		f.sent, f.late, len(f.instances), f.line.Finals(), f.forgets, f.sleepers, f.line.Memory.Erased(), len(traces))
 }
 
 // People ask to be forgotten, and identifiers are declared shared, while instances crash, also in the middle of it, and sleep
 // through it. The answers are those of the reference, and nothing is left of what is forgotten: in no topic, and in no file of
-// any instance.
+// any instance. Where time flows, some events come too late, and every conversion is final once.
 func TestForgetsAmongCrashes(t *testing.T) {
-	for _, seed := range seeds(t, 1) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+	for _, seed := range seeds(t, 2) {
+		timed := seed%2 == 1
+		t.Run(fmt.Sprintf("%d, timed=%v", seed, timed), func(t *testing.T) {
 			ctx := limit(t, 2*time.Minute)
 			r := rand.New(rand.NewPCG(seed, 1))
 			cluster := kafkatest.StartFake(t, kafkatest.Options{})
-			f := newForgetful(t, cluster, seed, 20+r.IntN(40), 1+r.IntN(3))
+			f := newForgetful(t, cluster, seed, 20+r.IntN(40), 1+r.IntN(3), timed)
 			for _, i := range f.instances {
 				i.start()
 			}

@@ -47,6 +47,25 @@ func Stream(r *rand.Rand, n int, days, allowed int64) []Arrival {
 	return all
 }
 
+// Delayed are the deliveries in the order of their arrival: each comes up to longest after its time. A wish to be forgotten
+// is never late, and may name a time long ago.
+func Delayed(r *rand.Rand, all []Delivery, longest int64) []Delivery {
+	arrivals := make([]Arrival, len(all))
+	for i, d := range all {
+		most := longest
+		if d.Forgets() {
+			most = 40 * day
+		}
+		arrivals[i] = Arrival{d, d.at + r.Int64N(most+1)}
+	}
+	sort.SliceStable(arrivals, func(i, j int) bool { return arrivals[i].Stream < arrivals[j].Stream })
+	sorted := make([]Delivery, len(all))
+	for i, a := range arrivals {
+		sorted[i] = a.Delivery
+	}
+	return sorted
+}
+
 // Final are answers as they are when all of them are final.
 func Final(answers map[string]Answer) map[string]Answer {
 	final := make(map[string]Answer, len(answers))

@@ -58,5 +58,15 @@ func (l *Timeline) Settle() map[string]Answer {
 	return now
 }
 
+// Due reports whether something becomes final now.
+func (l *Timeline) Due() bool {
+	for id, a := range l.Memory.Answers() {
+		if _, was := l.final[id]; !was && !a.erased && a.at+l.Allowed < l.watermark {
+			return true
+		}
+	}
+	return false
+}
+
 // Finals is how many conversions were ever final.
 func (l *Timeline) Finals() int { return len(l.final) }
