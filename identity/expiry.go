@@ -276,7 +276,9 @@ func (s *step) deleteIdentifier(x ID, n Node) {
 	rest := Node{Gen: n.Gen, Cut: n.Cut}
 	switch {
 	case n.Cut == 0:
-		s.rows.DeleteNode(x)
+		if !s.rows.DeleteNode(x) {
+			return
+		}
 	case n == rest:
 		return
 	default:

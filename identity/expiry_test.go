@@ -280,9 +280,10 @@ var agedFaults = []*fault{
 // recycling lets generations begin anew.
 type recycling struct{ *Memory }
 
-func (r recycling) DeleteNode(id ID) {
-	r.Memory.DeleteNode(id)
+func (r recycling) DeleteNode(id ID) bool {
+	deleted := r.Memory.DeleteNode(id)
 	r.youngest = 0
+	return deleted
 }
 
 // clinging deletes no standing fact.

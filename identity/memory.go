@@ -77,11 +77,14 @@ func (m *Memory) PutNode(id ID, n Node) {
 }
 
 // DeleteNode implements Rows.
-func (m *Memory) DeleteNode(id ID) {
-	if r := m.read(id); r.known {
-		m.youngest = max(m.youngest, r.node.Gen+1)
-		r.node, r.known = Node{}, false
+func (m *Memory) DeleteNode(id ID) bool {
+	r := m.read(id)
+	if !r.known {
+		return false
 	}
+	m.youngest = max(m.youngest, r.node.Gen+1)
+	r.node, r.known = Node{}, false
+	return true
 }
 
 // Neighbour implements Rows.

@@ -40,11 +40,13 @@ func (w *twin) Node(id ID) Node {
 	return n
 }
 func (w *twin) PutNode(id ID, n Node) { w.nodes[id] = n }
-func (w *twin) DeleteNode(id ID) {
-	if n, ok := w.nodes[id]; ok {
+func (w *twin) DeleteNode(id ID) bool {
+	n, ok := w.nodes[id]
+	if ok {
 		w.youngest = max(w.youngest, n.Gen+1)
 		delete(w.nodes, id)
 	}
+	return ok
 }
 func (w *twin) Neighbour(of, id ID) (Neighbour, bool) {
 	n, ok := w.neighbours[[2]ID{of, id}]
@@ -198,7 +200,7 @@ func randomCall(r *rand.Rand, m, w Rows) (what string, got, want any) {
 	}{
 		{"Node", func(x Rows) any { return x.Node(of) }},
 		{"PutNode", func(x Rows) any { x.PutNode(of, Node{Gen: uint32(number)}); return nil }},
-		{"DeleteNode", func(x Rows) any { x.DeleteNode(of); return nil }},
+		{"DeleteNode", func(x Rows) any { return x.DeleteNode(of) }},
 		{"Neighbour", func(x Rows) any { return two(x.Neighbour(of, id)) }},
 		{"Neighbours", func(x Rows) any { return x.Neighbours(of) }},
 		{"PutNeighbour", func(x Rows) any { x.PutNeighbour(of, Neighbour{ID: id, First: at}); return nil }},

@@ -12,8 +12,9 @@ type Rows interface {
 	// Node returns a root alone, of a generation that was never used, for an identifier without a row.
 	Node(id ID) Node
 	PutNode(id ID, n Node)
-	// DeleteNode deletes the row, and has those without one begin with a later generation than it reached.
-	DeleteNode(id ID)
+	// DeleteNode deletes the row, and has those without one begin with a later generation than it reached. It reports whether
+	// there was one.
+	DeleteNode(id ID) bool
 
 	Neighbour(of, id ID) (Neighbour, bool)
 	Neighbours(of ID) []Neighbour // ascending by ID

@@ -104,15 +104,16 @@ func (r *Rows) PutNode(id identity.ID, n identity.Node) {
 }
 
 // DeleteNode implements identity.Rows.
-func (r *Rows) DeleteNode(id identity.ID) {
+func (r *Rows) DeleteNode(id identity.ID) bool {
 	if r.read(r.key(KindNode, id)) == nil {
-		return
+		return false
 	}
 	if next := r.Node(id).Gen + 1; next > r.generation() && !r.failed() {
 		r.youngest = next
 		r.PutPlain(KindGeneration, nil, appendUint(nil, uint64(next)))
 	}
 	r.update(r.key(KindNode, id), nil)
+	return !r.failed()
 }
 
 // generation is the one with which identifiers without a node begin: later than any that was deleted.

@@ -200,7 +200,7 @@ func anOp(rng *rand.Rand) op {
 		f := aFact(rng)
 		return func(r identity.Rows) any { r.DeleteKept(id, f); return nil }
 	case 33:
-		return func(r identity.Rows) any { r.DeleteNode(id); return nil }
+		return func(r identity.Rows) any { return r.DeleteNode(id) }
 	case 34:
 		return func(r identity.Rows) any { m, ok := r.Member(id, other); return fmt.Sprint(m, ok) }
 	case 35:
