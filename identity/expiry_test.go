@@ -258,6 +258,60 @@ func TestAgedSchedules(t *testing.T) {
 	t.Logf("%d schedules, seeds %d to %d", count, from, from+count-1)
 }
 
+// agedWords are the scenarios of k inputs over n identifiers in which something old is linked and sweeps come: touches are at 1,
+// which is old then, or at 20.
+func agedWords(n, k int) (all []*scenario) {
+	var alphabet []input
+	for i := range n {
+		for _, at := range []schemas.Millis{1, 20} {
+			alphabet = append(alphabet, input{kind: touch, ids: []int{i}, at: at})
+			for j := i + 1; j < n; j++ {
+				alphabet = append(alphabet, input{kind: touch, ids: []int{i, j}, at: at})
+			}
+		}
+		alphabet = append(alphabet, input{kind: expire, ids: []int{i}, at: 10}, input{kind: forget, ids: []int{i}, at: 2})
+	}
+	var word []input
+	var extend func(from int)
+	extend = func(from int) {
+		if len(word) < k {
+			for i := from; i < len(alphabet); i++ {
+				word = append(word, alphabet[i])
+				extend(i)
+				word = word[:len(word)-1]
+			}
+			return
+		}
+		s := &scenario{identifiers: n, partitions: n, refresh: 1, chunk: len(all) % 2, rules: rules{since: 10}, inputs: slices.Clone(word)}
+		links, sweeps := false, 0
+		for i := range s.inputs {
+			in := &s.inputs[i]
+			in.event = fmt.Sprint("e", i)
+			links = links || len(in.ids) > 1 && in.at == 1
+			if in.kind == expire {
+				sweeps++
+				in.event = ""
+			}
+		}
+		if links && sweeps > 0 {
+			all = append(all, s)
+		}
+	}
+	extend(0)
+	return all
+}
+
+// TestEveryOrderOfSweeps explores scenarios of four inputs over three identifiers: a sample, and with TRIBUTARY_LONG=1 all, and a
+// sample of five.
+func TestEveryOrderOfSweeps(t *testing.T) {
+	if !long() {
+		exploreThese(t, agedWords(3, 4), 3, 4, 20, 150_000)
+		return
+	}
+	exploreThese(t, agedWords(3, 4), 3, 4, 1, 150_000)
+	exploreThese(t, agedWords(3, 5), 3, 5, 150, 50_000)
+}
+
 // agedFaults are rules about what goes, each switched off.
 var agedFaults = []*fault{
 	changingNodes("pointers: an identifier that others point to leaves", func(n *Node) { n.Below = 0 }),

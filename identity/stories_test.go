@@ -64,7 +64,7 @@ func tell(t *testing.T, s *scenario) string {
 			}
 		}
 	}
-	if wrong := check(n.world, n.reader); wrong != "" {
+	if wrong := checkEnd(n.world, n.reader); wrong != "" {
 		t.Error(wrong)
 	}
 	return strings.Join(trace, "\n") + "\n" + n.ends()
@@ -156,6 +156,9 @@ func parseScenario(text string) (*scenario, error) {
 			s.identifiers = max(s.identifiers, i+1)
 		}
 		s.conversions = max(s.conversions, in.conversion+1)
+		if in.kind == expire {
+			s.rules.since = max(s.rules.since, in.at)
+		}
 		s.inputs = append(s.inputs, in)
 	}
 	if s.partitions == 0 {
@@ -167,7 +170,7 @@ func parseScenario(text string) (*scenario, error) {
 func (s *scenario) set(word string) error {
 	key, value, _ := strings.Cut(word, "=")
 	into := map[string]any{"identifiers": &s.identifiers, "conversions": &s.conversions, "partitions": &s.partitions,
-		"neighbours": &s.cap, "of": &s.alike.of, "with": &s.alike.with, "most": &s.alike.most, "chunk": &s.chunk, "kept": &s.kept, "oversize": &s.rules.oversize, "across": &s.rules.across}[key]
+		"neighbours": &s.cap, "of": &s.alike.of, "with": &s.alike.with, "most": &s.alike.most, "chunk": &s.chunk, "kept": &s.kept, "oversize": &s.rules.oversize, "across": &s.rules.across, "refresh": &s.refresh}[key]
 	if into == nil {
 		return fmt.Errorf("unknown setting %s", key)
 	}

@@ -65,6 +65,7 @@ var Measurements = []Measurement{
 	{"bytes", "state and topics a touch, beside the bytes of its events", (*bench).bytes},
 	{"journeys", "time a touch by length of its journey, beside a journey of 10", (*bench).journeys},
 	{"conversions", "customers of 100 conversions: time a late touch, beside a new one; conversions that become final, beside touches", (*bench).conversions},
+	{"expiry", "rows a second of customers who did not come back that are deleted, beside new touches", (*bench).expiry},
 	{"restore", "rows a second into an empty store, beside the rate at which they were written", (*bench).restore},
 	{"attribute", "seconds for a file of events, beside reading and decoding it", (*bench).attribute},
 }

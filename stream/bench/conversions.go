@@ -64,24 +64,15 @@ func (g *journeyGroup) lateTouch(ctx context.Context) (Row, error) {
 
 // finality compares the conversions that become final in a second with the new touches that are taken.
 func (g *journeyGroup) finality(ctx context.Context) (Row, error) {
-	touches := min(len(g.roots)*g.sales, 10*local.DefaultBatch)
-	var messages []identity.Message
-	for i := range touches {
-		messages = append(messages, g.touch(g.roots[i%len(g.roots)], g.when(false)))
-	}
-	began := time.Now()
-	for _, m := range messages {
-		g.add(m)
-	}
-	if err := g.pipeline.Run(); err != nil {
+	plain, err := g.newTouches(min(len(g.roots)*g.sales, 10*local.DefaultBatch))
+	if err != nil {
 		return Row{}, err
 	}
-	plain := perSecond(touches, time.Since(began))
 	if err := ctx.Err(); err != nil {
 		return Row{}, err
 	}
 	g.add(g.touch(g.roots[0], journeySale.Add(3*journeySpan))) // all conversions are due
-	began = time.Now()
+	began := time.Now()
 	if err := g.pipeline.Finish(); err != nil {
 		return Row{}, err
 	}
@@ -96,4 +87,20 @@ func (g *journeyGroup) finality(ctx context.Context) (Row, error) {
 		Beside:   count(plain) + "/s new touches",
 		Ratio:    final / plain,
 	}, nil
+}
+
+// newTouches is how many new touches are taken in a second, by so many of them.
+func (g *journeyGroup) newTouches(touches int) (perSec float64, err error) {
+	var messages []identity.Message
+	for i := range touches {
+		messages = append(messages, g.touch(g.roots[i%len(g.roots)], g.when(false)))
+	}
+	began := time.Now()
+	for _, m := range messages {
+		g.add(m)
+	}
+	if err := g.pipeline.Run(); err != nil {
+		return 0, err
+	}
+	return perSecond(touches, time.Since(began)), nil
 }

@@ -163,7 +163,7 @@ var afterLimits = []Setting{
 	{Path: "lookback.by_kind", Default: "{}", Rule: anyMap, Why: "lookback of touches of one kind, such as {impression: 1d}; comes before the conversion's. None, since that is a choice"},
 	{Path: "lookback.by_kind.*", Rule: within(time.Second, 3650*day), Why: "lookback of touches of this kind"},
 	{Path: "conversions", Default: "{}", Rule: anyMap, Why: "what is special about conversions, by name; a name that is not listed has the defaults below"},
-	{Path: "conversions.*.occurrence", Default: "every", Rule: oneOf("every", "first"), Why: "every conversion counts, or only the customer's earliest of this name"},
+	{Path: "conversions.*.occurrence", Default: "every", Rule: oneOf("every", "first"), Why: "every conversion counts, or only the customer's earliest of this name, within the retention"},
 	{Path: "conversions.*.lookback", Rule: within(time.Second, 3650*day), Why: "lookback of this conversion instead of lookback.default"},
 	{Path: "conversions.*.reset", Default: "false", Rule: anyFlag, Why: "whether the journey starts anew after it; no, since a purchase does not undo what led to the next one"},
 
@@ -180,7 +180,7 @@ var afterLimits = []Setting{
 	{Path: "lateness.allowed", Default: "7d", Rule: within(0, 365*day), Why: "how far behind the watermark an event is still applied; longer makes conversions final later, and lets refunds in for longer. A week lets a shop's night and a phone's holiday pass"},
 	{Path: "lateness.idle_after", Default: "1m", Rule: within(time.Second, day), Why: "a source partition with nothing to read for so long stops holding the others back"},
 	{Path: "retention", Default: "400d", Rule: within(day, 36500*day),
-		Why: "touches and activities are kept so long, by event time: at least the longest lookback + lateness.allowed + 1d, or refused. A year's lookback and a month"},
+		Why: "everything is kept so long, by event time, identifiers for up to three tenths more: at least the longest lookback + lateness.allowed + 1d, or refused. A year's lookback and a month"},
 	{Path: "output.format", Default: "json", Rule: oneOf("json", "protobuf"), Why: "encoding of attribution records; JSON can be read by everybody"},
 	{Path: "state.dir", Default: "./data", Rule: matching(`.`, "the path of a directory"), Why: "where journeys are kept; one directory for each process"},
 	{Path: "http.listen", Default: "127.0.0.1:8080", Rule: listenAddress, Why: "address of /metrics, /livez and /readyz, host:port; empty for none. Local, since it asks nobody for a password"},
