@@ -29,7 +29,7 @@ import (
 
 // bound is how long all may take to come to rest after a fault is over. A process that is gone for good is missed after its
 // session timeout, 20 s.
-const bound = time.Minute
+const bound = 2 * time.Minute
 
 // trial is one application under faults.
 type trial struct {
