@@ -179,7 +179,7 @@ func (r *restorer) restore(ctx context.Context, partition int32, committed bool)
 	if err := r.config.Gate.wait(ctx, partition); err != nil {
 		return err
 	}
-	defer r.stats.remaining(partition, -1)
+	defer r.stats.restoreOver(partition)
 	for {
 		now := r.config.Now()
 		bounds, err := r.bounds(ctx, partition)
@@ -302,6 +302,7 @@ func (r *restorer) read(ctx context.Context, partition int32, position *Position
 	})
 	defer watchdog.Stop()
 	spoke := time.Now()
+	r.stats.restored(partition, max(0, end-position.Next), spoke)
 	for position.Next < end {
 		records, next, err := r.fetch(ctx, partition, position.Next, end)
 		if err != nil {
@@ -317,10 +318,11 @@ func (r *restorer) read(ctx context.Context, partition int32, position *Position
 		}
 		rows += int64(len(records))
 		r.stats.RestoredRows.Add(int64(len(records)))
-		r.stats.remaining(partition, max(0, end-next))
+		progress := r.stats.restored(partition, max(0, end-next), time.Now())
 		if time.Since(spoke) > restorePace {
 			spoke = time.Now()
-			r.config.Log.Info("restoring", "changelog", r.config.Changelog, "partition", partition, "rows", rows, "offsets_left", max(0, end-next))
+			r.config.Log.Info("restoring", "changelog", r.config.Changelog, "partition", partition, "rows", rows, "offsets_left", progress.Left,
+				"about", progress.Estimate.Round(time.Second))
 		}
 	}
 	return rows, nil

@@ -324,7 +324,7 @@ func (r *river) wreck() {
 	for _, i := range r.instances {
 		if i.stop != nil {
 			stats := i.lane.Stats()
-			r.t.Logf("%s owns %d partitions, restores %d %v, lag %v, %d commits, %d aborts, %d new sessions", i.name, stats.Owned.Load(), stats.Restoring.Load(), stats.RestoreRemaining(), stats.Lag(), stats.Commits.Load(), stats.Aborts.Load(), stats.Restarts.Load())
+			r.t.Logf("%s owns %d partitions, restores %d %v, lag %v, %d commits, %d aborts, %d new sessions", i.name, stats.Owned.Load(), stats.Restoring.Load(), stats.RestoreProgress(), stats.Lag(), stats.Commits.Load(), stats.Aborts.Load(), stats.Restarts.Load())
 		}
 	}
 	var stacks strings.Builder

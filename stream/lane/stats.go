@@ -4,6 +4,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -28,7 +29,27 @@ type Stats struct {
 
 	mu     sync.Mutex
 	lag    map[TopicPartition]int64
-	remain map[int32]int64
+	remain map[int32]*remainder
+}
+
+// Progress is how far the restore of a partition has come.
+type Progress struct {
+	Left     int64         // changelog offsets
+	Estimate time.Duration // that they take at the pace so far; 0 while nothing can be said
+}
+
+// remainder is what is left of a restore, and how that went on.
+type remainder struct {
+	first, left int64
+	begun, now  time.Time
+}
+
+func (r *remainder) progress() Progress {
+	done := r.first - r.left
+	if done <= 0 {
+		return Progress{Left: r.left}
+	}
+	return Progress{r.left, time.Duration(float64(r.now.Sub(r.begun)) / float64(done) * float64(r.left))}
 }
 
 // TopicPartition names a partition of a topic.
@@ -45,11 +66,15 @@ func (s *Stats) Lag() map[TopicPartition]int64 {
 	return maps.Clone(s.lag)
 }
 
-// RestoreRemaining is, for each partition being restored, how many changelog offsets are left.
-func (s *Stats) RestoreRemaining() map[int32]int64 {
+// RestoreProgress is that of each partition being restored of whose changelog something was read.
+func (s *Stats) RestoreProgress() map[int32]Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.remain)
+	found := make(map[int32]Progress, len(s.remain))
+	for partition, r := range s.remain {
+		found[partition] = r.progress()
+	}
+	return found
 }
 
 func (s *Stats) polled(fetches kgo.Fetches) {
@@ -83,16 +108,25 @@ func (s *Stats) owned(partitions map[string][]int32) {
 	s.Owned.Store(count)
 }
 
-// remaining notes the progress of a restore; a negative number says that it is over.
-func (s *Stats) remaining(partition int32, offsets int64) {
+// restored notes how many offsets of a changelog are left for a partition that is being restored.
+func (s *Stats) restored(partition int32, left int64, now time.Time) Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.remain == nil {
-		s.remain = map[int32]int64{}
+		s.remain = map[int32]*remainder{}
 	}
-	if offsets < 0 {
-		delete(s.remain, partition)
-		return
+	r := s.remain[partition]
+	if r == nil {
+		r = &remainder{first: left, begun: now}
+		s.remain[partition] = r
 	}
-	s.remain[partition] = offsets
+	r.left, r.now = left, now
+	return r.progress()
+}
+
+// restoreOver forgets the progress of a partition.
+func (s *Stats) restoreOver(partition int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.remain, partition)
 }

@@ -232,6 +232,14 @@ func (m *Metrics) Lane(role string, number int, s *lane.Stats) {
 			m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: c.name, Help: c.help, ConstLabels: labels}, read))
 		}
 	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tributary_state_restore_offsets_left", ConstLabels: labels,
+		Help: "Changelog offsets that are yet to be read, over all partitions being restored."}, func() float64 {
+		var sum int64
+		for _, p := range s.RestoreProgress() {
+			sum += p.Left
+		}
+		return float64(sum)
+	}))
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tributary_lane_lag_offsets", ConstLabels: labels,
 		Help: "Offsets behind what was polled last, over all partitions."}, func() float64 {
 		var sum int64

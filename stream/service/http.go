@@ -59,9 +59,14 @@ func (s *Service) NotReady() (missing []string) {
 		if stats.Generation.Load() == 0 {
 			say("has not joined its group")
 		}
-		left := stats.RestoreRemaining()
+		left := stats.RestoreProgress()
 		for _, partition := range slices.Sorted(maps.Keys(left)) {
-			say("restores partition %d: %d offsets left", partition, left[partition])
+			p := left[partition]
+			if p.Estimate == 0 {
+				say("restores partition %d: %d offsets left", partition, p.Left)
+			} else {
+				say("restores partition %d: %d offsets left, about %v", partition, p.Left, p.Estimate.Round(time.Second))
+			}
 		}
 		if n := stats.Restoring.Load() - int64(len(left)); n > 0 {
 			say("is about to restore %d partitions", n)
