@@ -295,7 +295,7 @@ func (l *logs) run() string {
 	for steps := 0; ; steps++ {
 		actions = l.actions(actions[:0])
 		if len(actions) == 0 {
-			return check(l.merged(), l.reader)
+			return checkEnd(l.merged(), l.reader)
 		}
 		actions[l.r.IntN(len(actions))]()
 		for _, p := range l.partitions {
@@ -326,6 +326,9 @@ func (l *logs) merged() *world {
 func runLogSeed(seed uint64, f *fault, atLeast bool, trace *[]string) (*scenario, string) {
 	r := rand.New(rand.NewPCG(seed, 3))
 	s := randomScenario(r, seedSize(r))
+	if r.IntN(3) == 0 {
+		s.age(r)
+	}
 	l := newLogs(s, r, f)
 	l.atLeast = atLeast
 	if atLeast {

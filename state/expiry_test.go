@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"tributary/identity"
 	"tributary/schemas"
@@ -125,4 +126,94 @@ func TestExpireInOneTransaction(t *testing.T) {
 	if n, _ := b.Rows(1).Expire(10+schemas.Millis(sweepEvery.Milliseconds()), 10); n != 1 {
 		t.Errorf("%d deleted", n)
 	}
+}
+
+// A sweep comes to every identifier that has a node or a standing fact and to every conversion, whatever the steps and
+// transactions are, and the next one not before its time.
+func TestSweep(t *testing.T) {
+	for _, seed := range seeds(t, 50) {
+		rng := rand.New(rand.NewPCG(seed, 6))
+		s := openMemory(t)
+		b := s.NewBatch()
+		want, got := map[string]bool{}, map[string]bool{}
+		for range rng.IntN(100) {
+			id := identity.ID{byte(rng.IntN(256)), 15: byte(rng.IntN(4))}
+			switch rng.IntN(3) {
+			case 0:
+				b.Rows(1).PutNode(id, identity.Node{})
+				want[fmt.Sprint(id)] = true
+			case 1:
+				b.Rows(1).PutFact(id, identity.Fact{Event: identity.EventKey{byte(rng.IntN(9))}, IDs: []identity.ID{id}, Standing: true})
+				want[fmt.Sprint(id)] = true
+			default:
+				b.Rows(1).PutConversion(identity.ConversionKey(id), identity.Conversion{ID: "c"})
+				want[fmt.Sprint("conversion ", id)] = true
+			}
+			b.Rows(2).PutNode(identity.ID{15: 9}, identity.Node{Gen: 1})
+			b.Rows(1).PutFact(identity.ID{15: 8}, identity.Fact{Event: identity.EventKey{1}, IDs: []identity.ID{id}})
+		}
+		commit := func() { must(t, b.Commit(nil)); b = s.NewBatch() }
+		commit()
+		limit := 1 + rng.IntN(20)
+		for more, now := true, schemas.Millis(1000); more; now++ {
+			var found Actors
+			found, more = b.Rows(1).Sweep(now, 100, limit)
+			if found.Before != 1000 || len(found.Identifiers)+len(found.Conversions) > limit {
+				t.Fatalf("TRIBUTARY_SEED=%d: %d identifiers and %d conversions before %v, limit %d", seed, len(found.Identifiers), len(found.Conversions), found.Before, limit)
+			}
+			for _, id := range found.Identifiers {
+				got[fmt.Sprint(id)] = true
+			}
+			for _, key := range found.Conversions {
+				got[fmt.Sprint("conversion ", identity.ID(key))] = true
+			}
+			if rng.IntN(2) == 0 {
+				commit()
+			}
+		}
+		commit()
+		if !slices.Equal(sorted(got), sorted(want)) {
+			t.Fatalf("TRIBUTARY_SEED=%d: came to %v, want %v", seed, sorted(got), sorted(want))
+		}
+		every := 100 * time.Millisecond
+		if _, more := b.Rows(1).Sweep(1099, every, 1000); more || b.Rows(1).sweep(actorSweep).before != 1000 {
+			t.Fatalf("TRIBUTARY_SEED=%d: a sweep too early", seed)
+		}
+		b.Rows(1).Sweep(1100, every, 1000)
+		if b.Rows(1).sweep(actorSweep).before != 1100 {
+			t.Fatalf("TRIBUTARY_SEED=%d: no next sweep", seed)
+		}
+		must(t, b.Err())
+		b.Close()
+	}
+}
+
+// An identifier that was deleted begins anew with a later generation, also after a restart and in another transaction, and so
+// do those that never had a node; other partitions do not.
+func TestGenerations(t *testing.T) {
+	s := openMemory(t)
+	b := s.NewBatch()
+	b.Rows(1).PutNode(cookie, identity.Node{Gen: 7})
+	if !b.Rows(1).DeleteNode(cookie) || b.Rows(1).DeleteNode(cookie) || b.Rows(1).DeleteNode(phone) {
+		t.Error("one of them had a node")
+	}
+	for range 2 {
+		for _, id := range []identity.ID{cookie, phone} {
+			if n := b.Rows(1).Node(id); n != (identity.Node{Gen: 8}) {
+				t.Errorf("%v begins as %+v", id, n)
+			}
+			if n := b.Rows(2).Node(id); n != (identity.Node{}) {
+				t.Errorf("%v begins in another partition as %+v", id, n)
+			}
+		}
+		must(t, b.Commit(nil))
+		b = s.NewBatch()
+	}
+	b.Rows(1).PutNode(phone, identity.Node{Gen: 3})
+	b.Rows(1).DeleteNode(phone)
+	if n := b.Rows(1).Node(phone); n.Gen != 8 {
+		t.Errorf("an old one takes the generation back to %d", n.Gen)
+	}
+	must(t, b.Err())
+	b.Close()
 }

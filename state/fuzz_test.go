@@ -119,7 +119,7 @@ func FuzzRestore(f *testing.F) {
 	})
 }
 
-// The key of a timer and the value of a sweep decode and encode to the same bytes, or are a FormatError.
+// The key of a timer and the values of a sweep and a generation decode and encode to the same bytes, or are a FormatError.
 func FuzzTimerAndSweep(f *testing.F) {
 	f.Add(Timer{Due: 5, Kind: TimerFinal, Root: identity.ID{1}}.key())
 	f.Add(appendSweep(nil, sweep{before: 5}))
@@ -133,7 +133,11 @@ func FuzzTimerAndSweep(f *testing.F) {
 		if err == nil && !bytes.Equal(appendSweep(nil, s), b) {
 			t.Errorf("sweep %x became %x", b, appendSweep(nil, s))
 		}
-		for _, err := range []error{wrong, err} {
+		g, damaged := decodeGeneration(b)
+		if damaged == nil && !bytes.Equal(appendUint(nil, uint64(g)), b) {
+			t.Errorf("generation %x became %x", b, appendUint(nil, uint64(g)))
+		}
+		for _, err := range []error{wrong, err, damaged} {
 			if _, ok := errors.AsType[*FormatError](err); err != nil && !ok {
 				t.Errorf("%x: %v", b, err)
 			}

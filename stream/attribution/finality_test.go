@@ -29,6 +29,7 @@ type world struct {
 	work    *Work
 	batch   *state.Batch
 	now     schemas.Millis // watermark of the partition
+	expired int64          // events
 }
 
 type rowsOf struct{ *state.Batch }
@@ -68,6 +69,7 @@ func (w *world) end() (emitted []string) {
 	if err := w.batch.Commit(nil); err != nil {
 		w.t.Fatal(err)
 	}
+	w.expired += w.work.ExpiredEvents
 	for _, a := range w.records {
 		if err := a.Check(); err != nil {
 			w.t.Error(err)
@@ -99,11 +101,14 @@ func (w *world) handle(messages ...identity.Message) []string {
 	return w.end()
 }
 
-// advance is a transaction in which everything up to settled is there.
-func (w *world) advance(settled schemas.Millis) []string {
-	for w.begin().Advance(0, settled, 10, Stamp{At: 1}) {
+// advance is everything up to settled being there: a transaction, and more if there is more to do.
+func (w *world) advance(settled schemas.Millis) (emitted []string) {
+	for more := true; more; {
+		more = w.begin().Advance(0, settled, 10, Stamp{At: 1})
+		w.run()
+		emitted = append(emitted, w.end()...)
 	}
-	return w.end()
+	return emitted
 }
 
 // timers is when timers are due.

@@ -24,6 +24,9 @@ const sweepSlack = 24 * time.Hour
 // periods is how many the retention has.
 const periods = 10
 
+// actorWork is how much more there is to do for an identifier than for a timer: its journey is read.
+const actorWork = 10
+
 // horizon is the time before which events are not kept, by how far time has come; 0: they are kept for ever.
 func (w *Work) horizon(now schemas.Millis) schemas.Millis {
 	if w.config.Retention <= 0 {
@@ -45,7 +48,7 @@ func (w *Work) expire(partition int32, settled schemas.Millis, limit int, stamp 
 		return true
 	}
 	period := w.config.Retention / periods
-	found, more := rows.Sweep(before, period, limit)
+	found, more := rows.Sweep(before, period, max(1, limit/actorWork))
 	ages := identity.Ages{Events: found.Before, Links: found.Before.Add(-2 * period), Conversions: func(name string) schemas.Millis {
 		if w.config.Rules.Conversions[name].Occurrence == journey.First {
 			return found.Before.Add(-w.config.Retention)

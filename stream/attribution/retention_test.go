@@ -44,8 +44,8 @@ func TestEventsExpire(t *testing.T) {
 	w.expect("all are kept", w.journeyOf(ann), "old", "young")
 	w.settledAt(sale + 50*day)
 	w.expect("one has expired", w.journeyOf(ann), "young")
-	if w.work.ExpiredEvents != 1 {
-		t.Errorf("%d expired, want 1", w.work.ExpiredEvents)
+	if w.expired != 1 {
+		t.Errorf("%d expired, want 1", w.expired)
 	}
 	w.expect("the conversion stays", w.handle(identity.Message{Kind: identity.KindForget, To: identity.Ref{ID: ann}, Time: sale, Fresh: true}),
 		"RETRACTION by erasure: retracted")

@@ -15,7 +15,8 @@ import (
 )
 
 // A shop that nothing changes in, on Kafka, for ten times as long as anything is kept: what compaction would leave of the changelog
-// is in the second half no more than in the first, rows and stores agree in the end, and who comes back in time has one name.
+// is in the second half no more than in the first, rows and stores agree in the end, and who comes back in time has one name. A
+// crash halfway changes nothing.
 func TestAShopLeavesABoundedChangelog(t *testing.T) {
 	const keep, days, at, regulars = 20, 200, 20, 3
 	ctx := limit(t, 2*time.Minute)
@@ -43,6 +44,10 @@ func TestAShopLeavesABoundedChangelog(t *testing.T) {
 		}
 		u.sent += int64(len(records))
 		records = nil
+		if d == days/2-1 { // in the middle of everything
+			u.instances[0].kill()
+			u.instances[0].start()
+		}
 		u.rest(ctx)
 		u.read(ctx, u.settings.ChangelogTopic(), from, func(r *kgo.Record) { fold(changelog[r.Partition], r) })
 		from = u.ends(ctx, u.settings.ChangelogTopic())
