@@ -11,9 +11,9 @@ import (
 //
 // An identifier goes by itself, from the leaves of its tree to the root, so that no pointer ever leads to nobody:
 //
-//	the root a has no event of c, nor a token          a: idle c
-//	c was not seen with anybody and nobody points to it   c deletes its rows: leave c
-//	c is no member any more                            a forgets that it was
+//	the root a has no event of c, nor a token              idle to c
+//	c was not seen with anybody, and nobody points to it   c deletes its rows, leave to a
+//	c is no member any more                                a deletes the membership
 //
 // A root that is alone and has nothing goes without asking. README.md has the argument.
 
@@ -23,7 +23,7 @@ type Ages struct {
 	// Links not seen since then are not kept, nor are identifiers. It is earlier than Events by at least two periods of
 	// Limits.Refresh: then whatever still sees a link of which one end has nothing any more announces it anew.
 	Links schemas.Millis
-	// Conversions returns the time before which conversions of a name are not kept: Events or earlier.
+	// Conversions returns the time before which conversions of a name are not kept: Events or earlier. It must be set.
 	Conversions func(name string) schemas.Millis
 }
 
@@ -155,17 +155,18 @@ func (s *step) expireTokens(x ID, a Ages) (left []Held) {
 	return left
 }
 
-// expireWords deletes old consents after which another, old as well, came in by the same identifier.
-// So the last one holds for whoever the identifier belongs to after a split. Others that old ones name, they name no more.
+// expireWords deletes old consents after which another, old as well, came in by the same identifier: of each identifier the
+// last one stays, for whoever it belongs to after a split. They name nobody else any more.
 func (s *step) expireWords(x ID, words []Fact, events schemas.Millis) {
+	copies := deliveries(words)
 	newest := map[ID]schemas.Millis{} // of the old ones, by home
 	for _, f := range words {
-		if f.At < events && !repeated(words, f) {
+		if f.At < events && copies[f.Event] == 1 {
 			newest[f.Home] = max(newest[f.Home], f.At)
 		}
 	}
 	for _, f := range words {
-		if f.At < newest[f.Home] && !repeated(words, f) {
+		if f.At < newest[f.Home] && copies[f.Event] == 1 {
 			s.deleteWord(x, f)
 		} else if f.At < events {
 			s.rehome(x, f, f.Home)
@@ -183,15 +184,13 @@ func (s *step) rehome(root ID, f Fact, home ID) {
 	s.rows.PutFact(root, f)
 }
 
-// repeated reports whether there are several deliveries of the fact's event, of which the first counts: they stay together.
-func repeated(facts []Fact, f Fact) bool {
-	n := 0
+// deliveries counts the facts of each event. Of several the first counts, so they stay together.
+func deliveries(facts []Fact) map[EventKey]int {
+	n := map[EventKey]int{}
 	for i := range facts {
-		if facts[i].Event == f.Event {
-			n++
-		}
+		n[facts[i].Event]++
 	}
-	return n > 1
+	return n
 }
 
 // inherit gives the root the old consents of a member that leaves, if they are the last: they hold for the customer, not only
@@ -205,10 +204,11 @@ func (s *step) inherit(root, member ID) {
 			last = f.At
 		}
 	}
+	copies := deliveries(words)
 	for _, f := range words {
 		switch {
 		case f.Home != member:
-		case f.At < last && !repeated(words, f):
+		case f.At < last && copies[f.Event] == 1:
 			s.deleteWord(root, f)
 		default:
 			s.rehome(root, f, root)
