@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -618,4 +620,65 @@ func TestCleanOutlivesTheProcess(t *testing.T) {
 	if at, err := s.Clean(); err != nil || !at.Equal(noted) {
 		t.Errorf("clean since %v, %v, want %v", at, err, noted)
 	}
+}
+
+// A row that came and went before anything was written to a file leaves its key there, marked as deleted. The engine moves such
+// a file to its last level as it is, and looks at it no more.
+func TestCompactLeavesNoKeyOfADeletedRow(t *testing.T) {
+	fs := vfs.NewMem()
+	s, err := Open("state", Options{FS: fs, NoWAL: true})
+	must(t, err)
+	defer s.Close()
+	commit := func(change func(*Rows)) {
+		b := s.NewBatch()
+		change(b.Rows(1))
+		b.Changes()
+		must(t, b.Commit(nil))
+	}
+	for n := range byte(100) {
+		commit(func(r *Rows) { r.PutNode(identity.ID{1, 1, n}, identity.Node{Gen: 1}) })
+	}
+	const event = "zebra-event-"
+	visit := identity.Fact{Event: identity.EventKey([]byte(event)), At: 1000, IDs: []identity.ID{cookie}, Home: cookie, Body: []byte("visit")}
+	commit(func(r *Rows) { r.PutFact(cookie, visit) })
+	commit(func(r *Rows) { r.DeleteFact(cookie, visit) })
+	must(t, s.Flush())
+	must(t, s.db.Compact(t.Context(), []byte{0}, []byte{0xFF, 0xFF, 0xFF}, true))
+	if filesWith(t, fs, event) == 0 {
+		t.Error("the engine is thorough by itself: Compact can be simpler")
+	}
+	must(t, s.Compact(t.Context()))
+	for deadline := time.Now().Add(10 * time.Second); filesWith(t, fs, event) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) { // it deletes old files in the background
+			t.Fatal("the key of a deleted row is still in a file")
+		}
+	}
+	b := s.NewBatch()
+	defer b.Close()
+	if n := b.Rows(1).Node(identity.ID{1, 1, 99}); n.Gen != 1 {
+		t.Errorf("another row is gone, too: %+v", n)
+	}
+}
+
+// filesWith is how many tables hold the text.
+func filesWith(t *testing.T, fs vfs.FS, text string) (n int) {
+	names, err := fs.List("state")
+	must(t, err)
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".sst") {
+			continue
+		}
+		f, err := fs.Open(fs.PathJoin("state", name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		must(t, err)
+		content, err := io.ReadAll(f)
+		must(t, err)
+		must(t, f.Close())
+		if bytes.Contains(content, []byte(text)) {
+			n++
+		}
+	}
+	return n
 }

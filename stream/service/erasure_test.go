@@ -97,21 +97,24 @@ func (w *world) checkErased(ctx context.Context, traces map[string][]byte, scrub
 	w.givenOut(ctx) // what was nobody's for a moment has been thrown away
 }
 
-// givenOut waits until every partition of the journal is somebody's, with its rows.
+// givenOut waits until every partition of the journal is somebody's, who has restored its rows.
 func (w *world) givenOut(ctx context.Context) {
 	w.t.Helper()
-	until(ctx, w.t, "all partitions are given out", func() bool {
-		owned, restoring := int64(0), int64(0)
-		for _, i := range w.instances {
-			for _, l := range i.service.lanes {
-				if i.running() && l.role == RoleJourney {
-					owned += l.Stats().Owned.Load()
-					restoring += l.Stats().Restoring.Load()
-				}
-			}
-		}
-		return owned == int64(w.settings.Partitions) && restoring == 0
-	})
+	for partition := range int32(w.settings.Partitions) {
+		until(ctx, w.t, fmt.Sprintf("partition %d is given out", partition), func() bool {
+			return slices.ContainsFunc(w.instances, func(i *instance) bool { return i.running() && i.has(w.t, partition) })
+		})
+	}
+}
+
+func (i *instance) has(t *testing.T, partition int32) bool {
+	position, ok, err := i.service.store.Position(partition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claimed := true
+	_ = i.service.gate.IfNobodys(partition, func() error { claimed = false; return nil })
+	return claimed && ok && position.At >= i.started.UnixMilli()
 }
 
 func (w *world) rewrite(ctx context.Context, scrubbed map[*instance]int64) {

@@ -214,6 +214,7 @@ func TestForgetsAmongCrashes(t *testing.T) {
 	for _, seed := range seeds(t, 2) {
 		timed := seed%2 == 1
 		t.Run(fmt.Sprintf("%d, timed=%v", seed, timed), func(t *testing.T) {
+			t.Parallel() // they wait most of the time
 			ctx := limit(t, 2*time.Minute)
 			r := rand.New(rand.NewPCG(seed, 1))
 			cluster := kafkatest.StartFake(t, kafkatest.Options{})

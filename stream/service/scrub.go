@@ -62,12 +62,12 @@ func (s *Service) scrubOnce(ctx context.Context, done int64, rewrite func(contex
 	return -1
 }
 
-// erasing grows whenever rows of somebody who was erased may have been deleted here: by a message of the erasure, or by a
-// restore, which repeats what happened elsewhere.
+// erasing grows whenever rows of somebody who was erased may have been deleted here: by a message of the erasure, by a
+// restore, which repeats what happened elsewhere, or with a partition whose rows were of no use.
 func (s *Service) erasing() int64 {
 	n := s.Metrics.Erasing()
 	for _, l := range s.lanes {
-		n += l.Stats().RestoredRows.Load()
+		n += l.Stats().RestoredRows.Load() + l.Stats().Resets.Load()
 	}
 	return n
 }

@@ -62,6 +62,7 @@ func TestScrubIsDue(t *testing.T) {
 		{"the start", func() {}},
 		{"an erasure", func() { s.Metrics.Journeyed(&metrics.Journeyed{Erasing: 1}) }},
 		{"a restore", func() { s.lanes[0].Stats().RestoredRows.Add(7) }},
+		{"a restore of nothing in place of rows of no use", func() { s.lanes[0].Stats().Resets.Add(1) }},
 		{"a partition was dropped", func() {
 			if err := s.store.Restore(1, nil, state.Position{}); err != nil {
 				t.Fatal(err)

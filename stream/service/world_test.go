@@ -188,6 +188,7 @@ type instance struct {
 	link    *kafkatest.Link
 	metrics *metrics.Metrics
 	service *Service
+	started time.Time
 	stop    context.CancelFunc // nil while it isn't running
 	ended   chan error
 
@@ -257,6 +258,7 @@ func (i *instance) start() {
 func (i *instance) begin() error {
 	w := i.world
 	i.link, i.metrics = &kafkatest.Link{}, metrics.New("test")
+	i.started = time.Now()
 	i.dead.Store(false)
 	i.crash.Store(false)
 	s := *w.settings
