@@ -62,7 +62,7 @@ type inspectLedgerCommand struct{ settingsFlags }
 func (inspectLedgerCommand) Help() string {
 	return `Counts every record since the application first ran, exactly: the sums are part of the transactions that did the work. The
 metrics of a process begin at 0 with it, and lack its last transaction if it was killed. While records come, some are on their
-way: at rest the ledger adds up.`
+way: at rest the ledger adds up. It counts a source topic for as long as Kafka keeps the group's offsets in it.`
 }
 
 func (cmd inspectLedgerCommand) Run(ctx context.Context, c *console) error {
