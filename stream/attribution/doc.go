@@ -14,5 +14,5 @@
 //
 // Advance says how far time has come: conversions whose time and the allowed lateness are behind it become final, with one
 // more revision. After that their answer stays as it is, whatever else happens: only what follows from a forget or from the
-// replay of a record revises it, and it stays final.
+// replay of a record revises it, and it stays final. What is older than the retention goes, in steps: retention.go.
 package attribution

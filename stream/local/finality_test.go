@@ -32,14 +32,19 @@ const shortest = 61 * 24 * time.Hour
 
 // newTimed makes a population in which, if forgets, people ask to be forgotten. It delays each delivery by up to spread times
 // the disorder that is allowed: up to 1, nothing is late. With a retention there are three generations of people, so that
-// everything of the first has expired before the last one is gone.
+// everything of the first has expired before the last one is gone, or people who come for ever and never stay away for long.
 func newTimed(t testing.TB, seed uint64, spread float64, retention time.Duration, forgets bool) *timed {
 	r := rand.New(rand.NewPCG(seed, 0))
 	w := &timed{reader: newReader(t), r: r, partitions: 1 + r.Int32N(16)}
 	w.line = reference.Timeline{Memory: reference.Memory{Rules: reference.RandomRules(r)}, OutOfOrderness: r.Int64N(day), Allowed: r.Int64N(20) * day}
 	if retention > 0 {
-		w.deliveries = reference.Generations(r, 3, 3+r.IntN(20), 150*day)
 		w.line.Memory.Rules.FirstAgain = retention.Milliseconds()
+		if r.IntN(4) > 0 || spread > 1 { // who comes back but is late has not come back
+			w.deliveries = reference.Generations(r, 3, 3+r.IntN(20), 150*day)
+		} else {
+			w.deliveries = reference.Returning(r, 500, 40)
+			w.line.Memory.Rules.Degree, w.line.Memory.Rules.Alike = 0, nil // they count those of the last time only
+		}
 	} else {
 		w.deliveries = reference.Population(r, 3+r.IntN(40))
 	}

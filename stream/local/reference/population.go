@@ -274,3 +274,54 @@ func Steady(days, newcomers, regulars int) [][]Delivery {
 	}
 	return byDay
 }
+
+// Returning makes people who come back by each of their identifiers at least every so many days, by themselves or with another one:
+// whoever remembers for as long knows them for ever.
+func Returning(r *rand.Rand, days int, within float64) (all []Delivery) {
+	start := int64(1_767_225_600_000) // 2026-01-01
+	people := 1 + r.IntN(3)
+	identifier := func(p, i int) [2]string {
+		switch i {
+		case 0:
+			return [2]string{"user_id", fmt.Sprint("u", p)}
+		case 1:
+			return [2]string{"email", fmt.Sprint("ann", p, "@example.com")}
+		}
+		return [2]string{"anonymous_id", fmt.Sprint("c", p, i)}
+	}
+	for p := range people {
+		mine := 2 + r.IntN(3)
+		order := 0
+		for i := range mine {
+			for at := r.Float64() * within; at < float64(days); at += r.Float64() * within {
+				s := Delivery{id: fmt.Sprint("e", len(all)), at: start + int64(at*float64(day)), ids: [][2]string{identifier(p, i)}}
+				with := identifier(p, (i+1+r.IntN(mine-1))%mine)
+				if r.IntN(40) == 0 {
+					with = identifier((p+1)%people, (i+1)%2)
+				}
+				switch k := r.IntN(20); {
+				case k < 10:
+					s.typ, s.touch = "touch", &touchFields{kind: "click", channel: []string{"search", "emails"}[r.IntN(2)], campaign: "spring"}
+				case k < 12:
+					s.typ = "identify"
+				case k < 15:
+					s.typ, s.name, s.minor = "conversion", []string{"purchase", "lead", "paid"}[r.IntN(3)], r.Int64N(128)
+					order++
+					s.conv = fmt.Sprint("order", p, "-", order)
+				case k < 17:
+					s.typ, s.agreed = "consent", r.IntN(2) == 0
+				default:
+					s.typ = "activity"
+				}
+				if s.typ == "identify" || r.IntN(3) == 0 {
+					s.ids = append(s.ids, with)
+				}
+				all = append(all, s)
+				if s.typ == "conversion" && r.IntN(2) == 0 {
+					all = append(all, Delivery{id: fmt.Sprint("e", len(all)), typ: "refund", at: s.at + r.Int64N(day), conv: s.conv, minor: r.Int64N(100)})
+				}
+			}
+		}
+	}
+	return all
+}
