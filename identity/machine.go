@@ -109,13 +109,14 @@ type step struct {
 	cause Cause
 }
 
-// lasting is the cause of everything that follows from m, if it has one.
+// lasting is the cause of everything that follows from m, if it has one. A forget that is replayed is an erasure like any
+// other.
 func lasting(m *Message) Cause {
 	switch {
-	case m.Cause.RevisesFinal():
-		return m.Cause
 	case m.Kind == KindForget:
 		return CauseErasure
+	case m.Cause.RevisesFinal():
+		return m.Cause
 	default:
 		return CauseNone
 	}

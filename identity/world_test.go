@@ -90,7 +90,11 @@ func (w *world) step(m *Message) {
 		w.ended = append(w.ended, conversionIndex(m.Conversion))
 	}
 	if w.fault.name == "" && m.Cause.RevisesFinal() {
-		w.lasts(m.Cause, w.effects.Send[sent:])
+		why := m.Cause
+		if m.Kind == KindForget {
+			why = CauseErasure
+		}
+		w.lasts(why, w.effects.Send[sent:])
 	}
 	if w.fault.sent != nil {
 		w.effects.Send = append(w.effects.Send[:sent:sent], w.fault.sent(m, w.effects.Send[sent:])...)

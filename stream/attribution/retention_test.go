@@ -78,6 +78,16 @@ func TestBackfillOfExpiredJourneys(t *testing.T) {
 	}
 }
 
+// A forget is carried out in the final answer, too, also if it is replayed: what was forgotten must not stay in it.
+func TestReplayedForgetOfAnExpiredJourney(t *testing.T) {
+	w := newKeeping(t)
+	w.handle(touch("first", sale-29*day, ann), touch("found", sale-10*day, ann), touch("last", sale-day, ann), statement("e1", sale, ann))
+	w.settledAt(sale + 25*day)
+	w.expect("the rest is kept", w.journeyOf(ann), "found", "last")
+	w.expect("forgotten", w.handle(replayed(identity.Message{Kind: identity.KindForget, To: identity.Ref{ID: ann}, Time: sale - 5*day, Fresh: true})),
+		"RESTATEMENT by erasure: final last")
+}
+
 // An operator who keeps events for less than answers need keeps them for so long.
 func TestRetentionIsLongEnough(t *testing.T) {
 	w := newWorld(t)
