@@ -20,8 +20,8 @@ import (
 // Ages says what is old.
 type Ages struct {
 	Events schemas.Millis // events before it are not kept
-	// Links not seen since then are not kept, nor are identifiers. It is earlier than Events by at least two periods of
-	// Limits.Refresh: then whatever still sees a link of which one end has nothing any more announces it anew.
+	// Links not seen since then are not kept, nor are identifiers. It is earlier than Events by at least Limits.Refresh: then
+	// whatever still sees a link of which one end has nothing any more announces it anew.
 	Links schemas.Millis
 	// Conversions returns the time before which conversions of a name are not kept: Events or earlier. It must be set.
 	Conversions func(name string) schemas.Millis

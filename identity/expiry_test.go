@@ -17,7 +17,7 @@ import (
 // expire is what the caller does when a sweep comes to an actor.
 func (w *world) expire(rows Rows, m *Message) {
 	w.rows.SetHorizon(max(w.rows.Horizon(), m.Time))
-	a := Ages{Events: m.Time, Links: m.Time - schemas.Millis(2*w.s.refresh),
+	a := Ages{Events: m.Time, Links: m.Time - schemas.Millis(w.s.refresh),
 		Conversions: func(string) schemas.Millis { return m.Time }}
 	if m.Conversion != "" {
 		w.machine.ExpireConversion(rows, ConversionKeyOf(m.Conversion), a, &w.effects)

@@ -10,7 +10,7 @@ import (
 
 // What is older than the retention is deleted, and refused when it comes: that takes a replay, since it would be late. Events
 // go at most a day later. What they leave behind goes later: who is who, conversions, consents. Each is looked at once in a
-// period, and stays for two more, since two ends of a link know of each other's events but once in a period.
+// period, and links stay for two more: their ends hear of each other's events but once in a period, and it may take a while.
 //
 //	retention 400 days, so a period of 40
 //	touches and activities      400 to 401 days
