@@ -16,7 +16,7 @@ import (
 // benchCommand prints figures that compare two things in one run: what `make bench` starts.
 type benchCommand struct {
 	settingsFlags
-	Only       []string      `placeholder:"NAME,…" help:"Measure only these: throughput, latency, bytes, journeys, conversions, restore, attribute."`
+	Only       []string      `placeholder:"NAME,…" help:"Measure only these: throughput, latency, bytes, journeys, conversions, expiry, restore, attribute."`
 	Events     int           `default:"1000000" help:"Events for attribute; the others take a share of it."`
 	Pairs      int           `default:"5" help:"How often what is compared takes turns; figures are medians."`
 	Window     time.Duration `default:"16s" help:"How long latency is measured at each commit interval."`
