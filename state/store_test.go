@@ -401,13 +401,25 @@ func TestDiskFaults(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	toggle.Off()
+	// The engine may have been opening a table for itself; whoever wants it too gets that fault.
+	var facts []identity.Fact
+	for range 100 {
+		b = s.NewBatch()
+		facts = b.Rows(0).Facts(cookie)
+		err = b.Err()
+		b.Close()
+		if err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	b = s.NewBatch()
 	defer b.Close()
 	if n := len(b.Rows(0).Members(phone)); n != 0 {
 		t.Errorf("%d members", n)
 	}
-	if n := len(b.Rows(0).Facts(cookie)); n != 20_000 {
-		t.Errorf("%d facts, %v", n, b.Err())
+	if len(facts) != 20_000 {
+		t.Errorf("%d facts, %v", len(facts), err)
 	}
 }
 
