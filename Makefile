@@ -38,7 +38,7 @@ test-long: ## the protocol's long search, thousands of populations, crashes, and
 chaos: SEEDS ?= 2
 chaos: RECORDS ?= 20000
 chaos: ## every fault and random pairs of them on three real brokers (SEEDS=2 RECORDS=20000: half an hour)
-	TRIBUTARY_SEEDS=$(SEEDS) TRIBUTARY_CHAOS_RECORDS=$(RECORDS) $(GO) test -tags kafka -count=1 -timeout 24h -run ChaosOnKafka -v ./stream/service
+	TRIBUTARY_SEEDS=$(SEEDS) TRIBUTARY_CHAOS_RECORDS=$(RECORDS) $(GO) test -tags kafka,chaos -count=1 -timeout 24h -run ChaosOnKafka -v ./stream/service
 
 .PHONY: bench
 bench: ## figures that compare two things in one run

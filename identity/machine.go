@@ -405,6 +405,9 @@ func (s *step) settle(root ID, n Node, m *Message) {
 		}
 		if met != MetEqual && f.At <= n.Latest {
 			d := Dirty{Root: root, Since: f.At, Cause: cause(m.Cause, CauseLateEvent)}
+			if met == MetConflict {
+				d.Cause = cause(m.Cause, CauseDuplicate)
+			}
 			if met == MetConflict || f.Standing { // the delivery that counted until now may have another time
 				d.Since = 0
 			}

@@ -61,6 +61,7 @@ const (
 	CauseErasure    Cause = 6
 	CauseBackfill   Cause = 7 // a record was replayed
 	CauseConsent    Cause = 8 // consent was given or withdrawn
+	CauseDuplicate  Cause = 9 // another delivery of an event counts now
 )
 
 // RevisesFinal reports whether final answers change, too. Such a cause goes with everything that follows from it, however

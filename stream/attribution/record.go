@@ -99,6 +99,7 @@ var causes = map[identity.Cause]schemas.Cause{
 	identity.CauseErasure:    schemas.CauseErasure,
 	identity.CauseBackfill:   schemas.CauseBackfill,
 	identity.CauseConsent:    schemas.CauseConsent,
+	identity.CauseDuplicate:  schemas.CauseDuplicate,
 }
 
 // build fills the record with the answer, all but revision, change, cause and times. It is overwritten by the next call.
